@@ -1,0 +1,228 @@
+"""Typed configuration: YAML in, frozen dataclasses out, every problem named at once.
+
+A hyper-parameter is declared once, beside the code it configures:
+
+    @config
+    class OptimConfig:
+        lr: float = option(1e-3, gt=0, help="Learning rate of Adam.")
+
+`parse` checks a mapping strictly (no silent coercion of text to numbers, unknown keys refused),
+`describe` lists every field for `--help` and `graphrec show`, `to_mapping` is its inverse.
+"""
+
+import dataclasses
+import difflib
+import json
+import re
+import typing
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar, cast, dataclass_transform
+
+import yaml
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass as _pydantic_dataclass
+from pydantic.fields import FieldInfo
+
+from graphrec.core.errors import ConfigError
+from graphrec.core.types import JSON
+
+C = TypeVar("C")
+
+_BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+
+
+def option(
+    default: Any = ...,
+    *,
+    help: str,
+    ge: float | None = None,
+    gt: float | None = None,
+    le: float | None = None,
+    lt: float | None = None,
+    choices: Sequence[str] | None = None,
+) -> Any:
+    """Declare one field: its default (`...` means required), its range, its one sentence of help.
+
+    `choices` restricts a string, or every string of a tuple, to the given names.
+    """
+    extra: JSON = {"choices": list(choices)} if choices is not None else {}
+    if dataclasses.is_dataclass(default) or default == {}:
+        return Field(default_factory=lambda: default, description=help, json_schema_extra=extra)
+    return Field(default, description=help, ge=ge, gt=gt, le=le, lt=lt, json_schema_extra=extra)
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(option,))
+def config(cls: type[C]) -> type[C]:
+    """Make `cls` a frozen, keyword-only, strictly checked configuration dataclass."""
+    rules = ConfigDict(extra="forbid", allow_inf_nan=False, arbitrary_types_allowed=False)
+    return cast(type[C], _pydantic_dataclass(cls, frozen=True, kw_only=True, config=rules))
+
+
+@dataclasses.dataclass(frozen=True)
+class FieldDoc:
+    """One documented option: dotted path, type, default, allowed range, help sentence."""
+
+    path: str
+    type: str
+    default: str
+    range: str
+    help: str
+
+
+def parse(cls: type[C], mapping: Mapping[str, Any], *, source: str) -> C:
+    """Turn `mapping` into `cls`, or raise one `ConfigError` that lists every problem.
+
+    `source` (a file name) starts each line of the message. Values pass through JSON rules: lists
+    become tuples, integers are accepted for floats, nothing else is coerced.
+    """
+    try:
+        text = json.dumps(mapping, default=str)
+        made = TypeAdapter(cls).validate_json(text, strict=True)
+    except ValidationError as error:
+        raise ConfigError("\n".join(_problem(cls, source, e) for e in error.errors())) from None
+    problems = [f"{source}: {p}" for p in _bad_choices(made)]
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return made
+
+
+def read_yaml(path: Path) -> JSON:
+    """Read one YAML mapping; raise `ConfigError` on a missing file, bad syntax or a doubled key."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; `graphrec init --example` lists examples to start from") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}") from None
+    return parse_yaml(text, source=str(path))
+
+
+def parse_yaml(text: str, *, source: str) -> JSON:
+    """Parse YAML `text` into a mapping; raise `ConfigError` naming `source` and the line."""
+    try:
+        loaded = yaml.load(text, Loader=_Loader)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{source}: not valid YAML: {' '.join(str(error).split())}") from None
+    if loaded is None:
+        return {}
+    if not isinstance(loaded, dict) or not all(isinstance(key, str) for key in loaded):
+        raise ConfigError(f"{source}: expected a mapping of option names to values at the top")
+    return loaded
+
+
+def apply_overrides(mapping: Mapping[str, Any], overrides: Sequence[str]) -> JSON:
+    """Return a copy of `mapping` with each `path.to.key=value` set; values are read as YAML."""
+    result: JSON = json.loads(json.dumps(mapping, default=str))
+    for override in overrides:
+        path, equals, text = override.partition("=")
+        if not equals or not path.strip():
+            raise ConfigError(f"override {override!r}: expected path.to.key=value")
+        *parents, leaf = path.strip().split(".")
+        node = result
+        for name in parents:
+            if not isinstance(node.setdefault(name, {}), dict):
+                raise ConfigError(f"override {override!r}: {name} is a value, not a section")
+            node = node[name]
+        node[leaf] = parse_yaml(f"value: {text}", source=f"override {override!r}")["value"]
+    return result
+
+
+def to_mapping(made: Any) -> JSON:
+    """Return the JSON mapping of a config instance; `parse(type(made), to_mapping(made))` equals it."""
+    return cast(JSON, json.loads(json.dumps(dataclasses.asdict(made), default=str)))
+
+
+def describe(cls: type[Any], prefix: str = "") -> Iterator[FieldDoc]:
+    """Yield one `FieldDoc` for every leaf option of `cls`, depth first, in declaration order."""
+    hints = typing.get_type_hints(cls)
+    for name, info in _fields(cls).items():
+        path = f"{prefix}{name}"
+        if dataclasses.is_dataclass(hints[name]):
+            yield from describe(cast(type[Any], hints[name]), prefix=f"{path}.")
+            continue
+        default = (
+            "required" if info.is_required() else _show(info.get_default(call_default_factory=True, validated_data={}))
+        )
+        yield FieldDoc(path, _type_name(hints[name]), default, _range(info), info.description or "")
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader that reads 1e-3 as a number (YAML 1.2) and refuses a key written twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """Build one mapping; a doubled key is a mistake that would otherwise win silently."""
+        seen: set[str] = set()
+        for key_node, _ in node.value:
+            key = str(self.construct_object(key_node))
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key {key!r} is written twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"^[-+]?(\d+(\.\d*)?|\.\d+)[eE][-+]?\d+$"),
+    list("-+0123456789."),
+)
+
+
+def _fields(cls: type[Any]) -> dict[str, FieldInfo]:
+    return cast(dict[str, FieldInfo], cls.__pydantic_fields__)
+
+
+def _problem(cls: type[Any], source: str, error: Any) -> str:
+    path = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "unexpected_keyword_argument":
+        return f"{source}: {path}: unknown key{_nearest(cls, path)}"
+    if error["type"] == "missing":
+        return f"{source}: {path}: required, but not given"
+    given = "" if isinstance(error.get("input"), dict) else f", got {error.get('input')!r}"
+    return f"{source}: {path}: {error['msg'][0].lower()}{error['msg'][1:]}{given}"
+
+
+def _nearest(cls: type[Any], path: str) -> str:
+    known = [doc.path for doc in describe(cls)]
+    section, _, leaf = path.rpartition(".")
+    siblings = {p[len(section) + bool(section) :].partition(".")[0]: p for p in known if p.startswith(section)}
+    close = difflib.get_close_matches(leaf, siblings, n=3, cutoff=0.5)
+    if not close:
+        elsewhere = {p.rpartition(".")[2]: p for p in known}
+        close = [elsewhere[n] for n in difflib.get_close_matches(leaf, elsewhere, n=2, cutoff=0.8)]
+    names = close or sorted(siblings)
+    return f"; {'did you mean' if close else 'known here'}: {', '.join(names)}"
+
+
+def _bad_choices(made: Any, prefix: str = "") -> Iterator[str]:
+    for name, info in _fields(type(made)).items():
+        value, path = getattr(made, name), f"{prefix}{name}"
+        if dataclasses.is_dataclass(value):
+            yield from _bad_choices(value, f"{path}.")
+        choices = info.json_schema_extra.get("choices") if isinstance(info.json_schema_extra, dict) else None
+        if isinstance(choices, list):
+            known = [str(choice) for choice in choices]
+            for given in value if isinstance(value, tuple) else (value,):
+                if given is not None and given not in known:
+                    close = difflib.get_close_matches(str(given), known, n=2)
+                    hint = f" (did you mean {', '.join(close)}?)" if close else ""
+                    yield f"{path}: {given!r} is not one of {', '.join(known)}{hint}"
+
+
+def _range(info: FieldInfo) -> str:
+    bounds = [
+        f"{sign} {getattr(m, k):g}"
+        for m in info.metadata
+        for k, sign in _BOUNDS.items()
+        if getattr(m, k, None) is not None
+    ]
+    choices = info.json_schema_extra.get("choices") if isinstance(info.json_schema_extra, dict) else None
+    return " | ".join(map(str, choices)) if isinstance(choices, list) else ", ".join(bounds)
+
+
+def _type_name(hint: Any) -> str:
+    if typing.get_origin(hint) is typing.Literal:
+        return " | ".join(map(repr, typing.get_args(hint)))
+    return hint.__name__ if isinstance(hint, type) and not typing.get_args(hint) else str(hint).replace("pathlib.", "")

@@ -1,0 +1,177 @@
+"""The clean, internally numbered data set that ingest makes and every later stage reads.
+
+Test events are not in it: they lie in a file of their own that only the evaluation opens, so no
+stage can choose anything by them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+
+from graphrec.core import files
+from graphrec.core.errors import ArtifactError, DataError
+from graphrec.core.ids import IdMap
+from graphrec.core.types import BoolArray, FloatArray, IntArray
+
+TRAIN, VALID, TEST = "train", "valid", "test"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Events:
+    """Interactions of one split: equal-length arrays, sorted by (domain, user, position in time)."""
+
+    user: IntArray
+    item: IntArray
+    domain: IntArray
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def where(self, mask: BoolArray) -> "Events":
+        """Return the events that `mask` keeps."""
+        return Events(user=self.user[mask], item=self.item[mask], domain=self.domain[mask])
+
+    def of(self, domain: int) -> "Events":
+        """Return the events of one domain, given its position in `Dataset.domains`."""
+        return self.where(self.domain == domain)
+
+    def __add__(self, other: "Events") -> "Events":
+        parts = ((getattr(self, name), getattr(other, name)) for name in ("user", "item", "domain"))
+        user, item, domain = (np.concatenate(pair) for pair in parts)
+        return Events(user=user, item=item, domain=domain)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Triples:
+    """Knowledge-graph triples in entity and relation ids, with the weight each came with (1 where none)."""
+
+    head: IntArray
+    relation: IntArray
+    tail: IntArray
+    confidence: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.head)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """All domains, numbered. `catalog[d]` lists the items of domain `d`, ascending.
+
+    `link_item[k]` is the item that the entity `link_entity[k]` stands for; `text[i]` describes
+    item `i` (empty where nothing is known).
+    """
+
+    domains: tuple[str, ...]
+    relations: tuple[str, ...]
+    users: IdMap
+    items: IdMap
+    entities: IdMap
+    catalog: Mapping[str, IntArray]
+    train: Events
+    valid: Events
+    triples: Triples
+    link_item: IntArray
+    link_entity: IntArray
+    text: tuple[str, ...]
+
+    def domain_index(self, domain: str) -> int:
+        """Return the position of `domain`; raise `DataError` listing the known ones when there is none."""
+        if domain not in self.domains:
+            raise DataError(f"domain {domain!r}: not in the data; known domains: {', '.join(self.domains)}")
+        return self.domains.index(domain)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DomainSplit:
+    """One domain as a ranking problem. `item` counts positions in the domain's catalogue.
+
+    `train_*`, `valid_*` and `test_*` are equal-length pairs; `test_*` is empty unless the test
+    split was asked for explicitly.
+    """
+
+    domain: str
+    num_users: int
+    catalog: IntArray
+    train_user: IntArray
+    train_item: IntArray
+    valid_user: IntArray
+    valid_item: IntArray
+    test_user: IntArray
+    test_item: IntArray
+
+
+def domain_split(dataset: Dataset, domain: str, test: Events | None = None) -> DomainSplit:
+    """Cut one domain out of `dataset`; pass `test` (from `load_test`) only to evaluate at the end."""
+    index, catalog = dataset.domain_index(domain), dataset.catalog[domain]
+    empty = np.empty(0, dtype=np.int64)
+    parts = {TRAIN: dataset.train.of(index), VALID: dataset.valid.of(index)}
+    parts[TEST] = Events(user=empty, item=empty, domain=empty) if test is None else test.of(index)
+    columns = {f"{split}_user": events.user for split, events in parts.items()}
+    columns |= {f"{split}_item": np.searchsorted(catalog, events.item) for split, events in parts.items()}
+    return DomainSplit(domain=domain, num_users=len(dataset.users), catalog=catalog, **columns)
+
+
+def save_dataset(dataset: Dataset, test: Events, folder: Path) -> None:
+    """Write `dataset` as parquet and JSON files into `folder`, with `test` in a file of its own."""
+    for name in ("users", "items", "entities"):
+        getattr(dataset, name).save(folder / f"{name}.parquet")
+    for split, events in ((TRAIN, dataset.train), (VALID, dataset.valid), (TEST, test)):
+        columns = {"user": events.user, "item": events.item, "domain": events.domain}
+        pl.DataFrame(columns).write_parquet(folder / f"{split}.parquet")
+    t = dataset.triples
+    columns = {"head": t.head, "relation": t.relation, "tail": t.tail, "confidence": t.confidence}
+    pl.DataFrame(columns).write_parquet(folder / "triples.parquet")
+    links = {"item": dataset.link_item, "entity": dataset.link_entity}
+    pl.DataFrame(links).write_parquet(folder / "links.parquet")
+    pl.DataFrame({"text": dataset.text}, schema={"text": pl.String}).write_parquet(folder / "text.parquet")
+    listed = pl.concat(
+        [
+            pl.DataFrame({"domain": [d] * len(c), "item": c}, schema={"domain": pl.String, "item": pl.Int64})
+            for d, c in dataset.catalog.items()
+        ]
+    )
+    listed.write_parquet(folder / "catalog.parquet")
+    files.write_json(folder / "dataset.json", {"domains": dataset.domains, "relations": dataset.relations})
+
+
+def load_dataset(folder: Path) -> Dataset:
+    """Read what `save_dataset` wrote, without the test events."""
+    names = files.read_json(folder / "dataset.json")
+    catalog = _read(folder / "catalog.parquet")
+    triples, links = _columns(folder / "triples.parquet"), _columns(folder / "links.parquet")
+    maps = {kind: IdMap.load(one, folder / f"{kind}.parquet") for kind, one in _KINDS.items()}
+    return Dataset(
+        domains=tuple(names["domains"]),
+        relations=tuple(names["relations"]),
+        **maps,
+        catalog={d: catalog.filter(pl.col("domain") == d)["item"].to_numpy() for d in names["domains"]},
+        train=Events(**_columns(folder / f"{TRAIN}.parquet")),
+        valid=Events(**_columns(folder / f"{VALID}.parquet")),
+        triples=Triples(**triples),
+        link_item=links["item"],
+        link_entity=links["entity"],
+        text=tuple(_read(folder / "text.parquet")["text"]),
+    )
+
+
+def load_test(folder: Path) -> Events:
+    """Read the test events. Only an evaluation that chooses nothing by them may call this."""
+    return Events(**_columns(folder / f"{TEST}.parquet"))
+
+
+_KINDS = {"users": "user", "items": "item", "entities": "entity"}
+
+
+def _read(path: Path) -> pl.DataFrame:
+    try:
+        return pl.read_parquet(path)
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise ArtifactError(f"{path}: cannot be read ({error}); delete its folder and run again") from None
+
+
+def _columns(path: Path) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+    return {name: column.to_numpy(writable=True) for name, column in _read(path).to_dict().items()}
