@@ -141,9 +141,8 @@ def describe(cls: type[Any], prefix: str = "") -> Iterator[FieldDoc]:
         if dataclasses.is_dataclass(hints[name]):
             yield from describe(cast(type[Any], hints[name]), prefix=f"{path}.")
             continue
-        default = (
-            "required" if info.is_required() else _show(info.get_default(call_default_factory=True, validated_data={}))
-        )
+        given = None if info.is_required() else info.get_default(call_default_factory=True, validated_data={})
+        default = "required" if info.is_required() else json.dumps(given, default=str)
         yield FieldDoc(path, _type_name(hints[name]), default, _range(info), info.description or "")
 
 

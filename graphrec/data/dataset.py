@@ -7,6 +7,7 @@ stage can choose anything by them.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -122,9 +123,7 @@ def save_dataset(dataset: Dataset, test: Events, folder: Path) -> None:
     for split, events in ((TRAIN, dataset.train), (VALID, dataset.valid), (TEST, test)):
         columns = {"user": events.user, "item": events.item, "domain": events.domain}
         pl.DataFrame(columns).write_parquet(folder / f"{split}.parquet")
-    t = dataset.triples
-    columns = {"head": t.head, "relation": t.relation, "tail": t.tail, "confidence": t.confidence}
-    pl.DataFrame(columns).write_parquet(folder / "triples.parquet")
+    pl.DataFrame(vars(dataset.triples)).write_parquet(folder / "triples.parquet")
     links = {"item": dataset.link_item, "entity": dataset.link_entity}
     pl.DataFrame(links).write_parquet(folder / "links.parquet")
     pl.DataFrame({"text": dataset.text}, schema={"text": pl.String}).write_parquet(folder / "text.parquet")
@@ -173,5 +172,5 @@ def _read(path: Path) -> pl.DataFrame:
         raise ArtifactError(f"{path}: cannot be read ({error}); delete its folder and run again") from None
 
 
-def _columns(path: Path) -> dict[str, np.ndarray]:  # type: ignore[type-arg]
+def _columns(path: Path) -> dict[str, Any]:
     return {name: column.to_numpy(writable=True) for name, column in _read(path).to_dict().items()}
