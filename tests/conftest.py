@@ -1,0 +1,15 @@
+"""Fixtures shared by all tests."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """The folder with the real data sets, from GRAPHREC_DATA; its tests skip where it is unset."""
+    folder = os.environ.get("GRAPHREC_DATA")
+    if not folder:
+        pytest.skip("GRAPHREC_DATA is not set: it names the folder that holds amazon5/, gowalla/, ...")
+    return Path(folder)
