@@ -1,0 +1,105 @@
+"""Ingest: tables in, everything checked, ids assigned, events split, and the picture of it all."""
+
+from dataclasses import replace
+from importlib import import_module
+
+import numpy as np
+import polars as pl
+
+from graphrec.core.stage import StageContext
+from graphrec.core.types import JSON, BoolArray
+from graphrec.data.build import Built, build_dataset
+from graphrec.data.config import CorruptConfig
+from graphrec.data.corrupt import inject
+from graphrec.data.dataset import Dataset, save_dataset
+from graphrec.data.raw import RawTables
+from graphrec.stages.config import IngestConfig
+
+READERS = {
+    "tables": ("graphrec.data.tables", "read_tables"),
+    "journey": ("graphrec.data.journey", "read_journey"),
+}
+"""Reader name -> where it lives; the option section of a reader has its name."""
+
+
+def run(context: StageContext, config: IngestConfig) -> None:
+    """Read the tables that `config` names and write the numbered data set."""
+    module, name = READERS[config.reader]
+    raw: RawTables = getattr(import_module(module), name)(getattr(config, config.reader))
+    built, truth = ingest(raw, config, seed=context.seed)
+    save_dataset(built.dataset, built.test, context.out)
+    if truth is not None:
+        pl.DataFrame({"true": truth}).write_parquet(context.out / "truth.parquet")
+    context.finish(summarise(built, truth, raw.about))
+
+
+def ingest(raw: RawTables, config: IngestConfig, *, seed: int) -> tuple[Built, BoolArray | None]:
+    """Build the data set; with `config.corrupt.share` > 0, mix in wrong triples and return the truth.
+
+    Raises `DataError` on tables that break their schema.
+    """
+    built = build_dataset(
+        raw,
+        config.split,
+        min_item_users=config.min_item_users,
+        users_per_domain=config.user_ids == "per_domain",
+        items_per_domain=config.item_ids == "per_domain",
+    )
+    return _corrupted(built, config.corrupt, seed) if config.corrupt.share else (built, None)
+
+
+def summarise(built: Built, truth: BoolArray | None, about: str) -> JSON:
+    """Return the sizes, the overlap of domains and what was dropped, for the report."""
+    dataset = built.dataset
+    return {
+        "about": about,
+        "domains": [_domain(built, index) for index in range(len(dataset.domains))],
+        "overlap": {"domains": dataset.domains, "users": _overlap(built, "user"), "items": _overlap(built, "item")},
+        "num_users": len(dataset.users),
+        "num_items": len(dataset.items),
+        "num_entities": len(dataset.entities),
+        "num_relations": len(dataset.relations),
+        "num_triples": len(dataset.triples),
+        "num_links": len(dataset.link_item),
+        "dropped": dict(built.dropped),
+        "truth": None if truth is None else {"num_wrong": int((~truth).sum())},
+        "notes": _notes(dataset),
+    }
+
+
+def _corrupted(built: Built, config: CorruptConfig, seed: int) -> tuple[Built, BoolArray]:
+    dataset = built.dataset
+    mixed, truth = inject(
+        dataset.triples, config.share, num_entities=len(dataset.entities), seed=seed, kind=config.kind
+    )
+    made = replace(dataset, triples=mixed)
+    return replace(built, dataset=made), truth
+
+
+def _domain(built: Built, index: int) -> JSON:
+    dataset, name = built.dataset, built.dataset.domains[index]
+    events = built.events.filter(pl.col("domain") == index)
+    splits = {"num_train": dataset.train, "num_valid": dataset.valid, "num_test": built.test}
+    return {
+        "domain": name,
+        "num_users": events["user"].n_unique(),
+        "num_items": len(dataset.catalog[name]),
+        **{key: len(part.of(index)) for key, part in splits.items()},
+    }
+
+
+def _overlap(built: Built, column: str) -> list[list[int]]:
+    pairs = built.events.select("domain", column).unique()
+    joined = pairs.join(pairs, on=column).group_by("domain", "domain_right").len()
+    counts = np.zeros((len(built.dataset.domains),) * 2, dtype=np.int64)
+    counts[joined["domain"].to_numpy(), joined["domain_right"].to_numpy()] = joined["len"].to_numpy()
+    return [[int(value) for value in row] for row in counts]
+
+
+def _notes(dataset: Dataset) -> list[str]:
+    notes = []
+    if not len(dataset.triples):
+        notes.append("no triples: denoising has nothing to do, and the graph holds interactions only")
+    if len(dataset.domains) == 1:
+        notes.append("one domain: nothing to transfer from; the target is trained on its own")
+    return notes
