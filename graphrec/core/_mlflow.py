@@ -6,12 +6,16 @@ A tracking server that fails in the middle of a run costs a warning, never the r
 
 import logging
 import os
+import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
+from urllib.parse import urlsplit
 
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
@@ -87,6 +91,30 @@ def tracking_uri() -> str:
         return given
     Path("mlruns").mkdir(exist_ok=True)
     return f"sqlite:///{Path('mlruns').resolve() / 'mlflow.db'}"
+
+
+def serve(port: int) -> int:
+    """Run MLflow's server on the store, on 127.0.0.1 only, until it is stopped; return its exit code."""
+    store = tracking_uri()
+    address = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    # Without its job runners the server is one process of 0.5 GB instead of ten of 1.9 GB.
+    environment = {**os.environ, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    command = [sys.executable, "-m", "mlflow", "server", "--backend-store-uri", store, *address]
+    return subprocess.run(command, env=environment, check=False).returncode
+
+
+def reachable() -> str:
+    """Return why the tracking server cannot be reached, or an empty text when nothing speaks against it."""
+    uri = tracking_uri()
+    if not uri.startswith(("http://", "https://")):
+        return ""
+    address = urlsplit(uri)
+    try:
+        port = address.port or (443 if address.scheme == "https" else 80)
+        socket.create_connection((address.hostname or "", port), timeout=3).close()
+    except OSError as error:
+        return f"MLFLOW_TRACKING_URI names {address.hostname}:{port}, which does not answer ({error})"
+    return ""
 
 
 def _artifacts() -> str | None:

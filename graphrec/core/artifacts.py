@@ -122,11 +122,14 @@ class RunFolder:
         return Artifact.open(folder)
 
     def record(self, **entries: Any) -> None:
-        """Merge `entries` into `run.json`, by rename; a mapping merges one level deep."""
-        current = files.read_json(self.path / "run.json") if (self.path / "run.json").exists() else {}
-        for key, value in entries.items():
-            current[key] = {**current.get(key, {}), **value} if isinstance(value, dict) else value
-        files.write_json(self.path / "run.json", current)
+        """Set `entries` in `run.json`, by rename; the other entries stay."""
+        path = self.path / "run.json"
+        current = files.read_json(path) if path.exists() else {"stages": {}}
+        files.write_json(path, {**current, **entries})
+
+    def record_stage(self, stage: str, artifact: Artifact) -> None:
+        """Note in `run.json` that `artifact` is what this run uses for `stage`."""
+        self.record(stages={**self.entry("stages"), stage: artifact.path.name})
 
     def entry(self, key: str) -> Any:
         """Return one entry of `run.json`; raise `ArtifactError` when the run has not got that far."""

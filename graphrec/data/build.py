@@ -12,7 +12,7 @@ from graphrec.core.types import IntArray
 from graphrec.data.config import SplitConfig
 from graphrec.data.dataset import TEST, TRAIN, VALID, Dataset, Events, Triples
 from graphrec.data.raw import RawTables, unify_ids
-from graphrec.data.split import first_events, split_events
+from graphrec.data.split import count_left_out, first_events, split_events
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ def build_dataset(
     entities = IdMap.build("entity", pl.concat([triples["head"], triples["tail"]]))
     link_item, link_entity = _numbered_links(links, items, entities, scopes)
     relations = tuple(triples["relation"].unique().sort())
-    parts = {name: _events(cut.part(name)) for name in (TRAIN, VALID, TEST)}
+    parts = {name: _events(cut.filter(pl.col("split") == name)) for name in (TRAIN, VALID, TEST)}
     dataset = Dataset(
         domains=domains,
         relations=relations,
@@ -79,7 +79,7 @@ def build_dataset(
         link_entity=link_entity,
         text=_text(raw.items, items, scopes),
     )
-    late = {"events of users unseen before the time cut": int(cut.left_out["num_events"].sum())}
+    late = {"events of users unseen before the time cut": int(count_left_out(cut)["num_events"].sum())}
     return Built(dataset=dataset, test=parts[TEST], dropped={**dropped, **late, **dropped_triples}, events=numbered)
 
 

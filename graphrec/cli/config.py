@@ -1,0 +1,41 @@
+"""The configuration of a whole run: a name, a target, a seed, and one section per stage."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from finetune.config import AdaptConfig, SelectConfig
+from kg_denoise.config import DenoiseConfig
+from pretrain.config import PretrainConfig
+
+from graphrec.core.config import apply_overrides, config, option, parse, read_yaml
+from graphrec.stages.config import EvaluateConfig, ExportConfig, IngestConfig, LongtailConfig, MergeConfig
+
+
+@config
+class RunConfig:
+    """Options of a run."""
+
+    name: str = option(help="Name of the run; its folder is runs/NAME unless --out says otherwise.")
+    target: str = option(help="The domain that the run is for.")
+    sources: tuple[str, ...] = option((), help="Domains to pretrain on; empty means all but the target.")
+    seed: int = option(0, ge=0, help="Seed of every random choice.")
+    ingest: IngestConfig = option(IngestConfig(), help="Tables in, everything checked.")
+    denoise: DenoiseConfig = option(DenoiseConfig(), help="A probability of being true for every triple.")
+    merge: MergeConfig = option(MergeConfig(), help="One graph of users, items and entities.")
+    pretrain: PretrainConfig = option(PretrainConfig(), help="The multi-domain encoder.")
+    select: SelectConfig = option(SelectConfig(), help="Which source domains help the target.")
+    adapt: AdaptConfig = option(AdaptConfig(), help="Fine-tuning on the chosen domains, guarded.")
+    longtail: LongtailConfig = option(LongtailConfig(), help="Random-walk samples and the item-to-item model.")
+    evaluate: EvaluateConfig = option(EvaluateConfig(), help="Full ranking beside the baselines.")
+    export: ExportConfig = option(ExportConfig(), help="Embeddings in formats that others read.")
+
+
+def load_config(path: Path, overrides: list[str]) -> RunConfig:
+    """Read a run's YAML and apply `key=value` overrides; raise `ConfigError` listing every problem."""
+    return parse(RunConfig, apply_overrides(read_yaml(path), overrides), source=str(path))
+
+
+def section_class(stage: str) -> type[Any]:
+    """Return the config class of `stage`."""
+    return type(next(f.default for f in fields(RunConfig) if f.name == stage))

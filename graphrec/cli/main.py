@@ -1,0 +1,220 @@
+"""The command line. Importing it is cheap: every command imports what it needs when it is called."""
+
+import difflib
+import logging
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+from typer.core import TyperCommand
+
+import graphrec
+from graphrec.cli.table import STAGES
+from graphrec.core.errors import GraphrecError
+
+app = typer.Typer(
+    name="graphrec",
+    help="Graph pretraining and cross-domain transfer for recommendation.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+ConfigPath = Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML file of the run.")]
+RunPath = Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a finished run.")]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Options to change.")]
+Out = Annotated[Path | None, typer.Option("--out", help="Folder of the run; runs/NAME by default.")]
+Track = Annotated[bool, typer.Option(help="Record the run in MLflow.")]
+
+
+def main() -> None:
+    """Run the command line; a mistake that a user can mend is one clear message and exit code 2."""
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    logging.getLogger("graphrec").setLevel(logging.INFO)
+    try:
+        _check_packages()
+        sys.exit(app(standalone_mode=False) or 0)
+    except GraphrecError as error:
+        sys.exit(_fail(str(error)))
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+
+
+@app.command()
+def run(config: ConfigPath, overrides: Overrides = None, out: Out = None, track: Track = True) -> None:
+    """Run every stage; finished ones are skipped, a killed run resumes."""
+    _run(config, overrides, out, track, list(STAGES))
+
+
+def _run(config: Path, overrides: list[str] | None, out: Path | None, track: bool, names: list[str]) -> None:
+    from graphrec.cli.config import load_config
+    from graphrec.cli.pipeline import run_stages
+
+    loaded = load_config(config, overrides or [])
+    run_stages(loaded, out or Path("runs") / loaded.name, names, track=track)
+
+
+class _StageCommand(TyperCommand):
+    """A stage's command, whose help ends with the stage's options."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Add the options, read from the stage's config class only when help is asked for."""
+        from graphrec.cli.config import section_class
+        from graphrec.core.config import describe
+
+        stage = str(ctx.info_name)
+        with formatter.section(f"Configuration (set by {stage}.KEY=VALUE, or in the YAML)"):
+            rows = [
+                (d.path, f"{d.help} [{d.default}{'; ' if d.range else ''}{d.range}]")
+                for d in describe(section_class(stage))
+            ]
+            formatter.write_dl(rows)
+
+
+def _stage_command(name: str, help_text: str) -> None:
+    def command(config: ConfigPath, overrides: Overrides = None, out: Out = None, track: Track = True) -> None:
+        from graphrec.cli.table import needed
+
+        _run(config, overrides, out, track, needed(name))
+
+    app.command(name, cls=_StageCommand, help=help_text)(command)
+
+
+_HELP = {
+    "ingest": "Read the tables, check them, assign ids, split.",
+    "denoise": "Give every triple a calibrated probability of being true.",
+    "merge": "Join interactions and triples in one graph.",
+    "pretrain": "Train the multi-domain encoder on the source domains.",
+    "select": "Find the source domains that help the target.",
+    "longtail": "Train the item-to-item model on random-walk samples.",
+    "evaluate": "Rank the whole catalogue, beside the baselines.",
+    "export": "Write embeddings, index and neighbours.",
+}
+
+for _name, _text in _HELP.items():
+    _stage_command(_name, f"{_text} Runs what it needs first.")
+
+
+@app.command(cls=_StageCommand)
+def adapt(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG|RUN", help="YAML of a run, or a finished run's folder.")],
+    overrides: Overrides = None,
+    target: Annotated[
+        Path | None, typer.Option("--target", help="YAML of a domain that arrived later; needs RUN.")
+    ] = None,
+    out: Out = None,
+    track: Track = True,
+) -> None:
+    """Fine-tune on the chosen domains, guarded; with --target, a new domain on a finished run."""
+    from graphrec.cli.table import needed
+
+    if target is None:
+        _run(config, overrides, out, track, needed("adapt"))
+        return
+    from graphrec.cli.arrive import adapt_arrival
+
+    adapt_arrival(config, target, overrides or [], out, track=track)
+
+
+@app.command()
+def show(stage: Annotated[str, typer.Argument(help="A stage, or `run` for the options of the whole run.")]) -> None:
+    """Print every option of a stage: default, range and what it does."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from graphrec.cli.config import RunConfig, section_class
+    from graphrec.core.config import describe
+
+    if stage not in ("run", *STAGES):
+        close = difflib.get_close_matches(stage, STAGES, n=1)
+        raise click.UsageError(f"no stage {stage!r}; stages: {', '.join(close or STAGES)}")
+    table = Table("option", "type", "default", "range", "help", box=None, header_style="bold")
+    prefix = "" if stage == "run" else f"{stage}."
+    for doc in describe(RunConfig if stage == "run" else section_class(stage)):
+        table.add_row(f"{prefix}{doc.path}", doc.type, doc.default, doc.range, doc.help)
+    Console().print(table)
+
+
+@app.command()
+def init(
+    example: Annotated[str | None, typer.Option("--example", help="Name of a shipped configuration.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="File to write; NAME.yaml by default.")] = None,
+) -> None:
+    """Write out a shipped configuration; without --example, list them."""
+    from graphrec.cli.examples import list_examples, write_example
+
+    for line in [f"wrote {write_example(example, out)}"] if example else list_examples():
+        typer.echo(line)
+
+
+@app.command()
+def recommend(
+    run: RunPath,
+    out: Annotated[Path, typer.Option("--out", help="Parquet file to write: user, item, rank, score.")],
+    domain: Annotated[
+        str | None, typer.Option("--domain", help="Domain to recommend from; the target by default.")
+    ] = None,
+    k: Annotated[int, typer.Option("--k", min=1, help="Items per user.")] = 10,
+    users: Annotated[
+        Path | None, typer.Option("--users", help="Text file of user ids, one a line; all by default.")
+    ] = None,
+) -> None:
+    """Write the top items of all or the listed users, without what they already have."""
+    from graphrec.cli.recommend import write_recommendations
+
+    typer.echo(f"wrote {write_recommendations(run, out, domain=domain, k=k, users=users)}")
+
+
+@app.command()
+def report(run: RunPath) -> None:
+    """Write the report of a finished run again and print its table."""
+    from rich.console import Console
+
+    from graphrec.core.artifacts import RunFolder
+    from graphrec.report import summary_table, write_report
+
+    folder = RunFolder.open(run)
+    write_report(folder, run / "report.html")
+    Console().print(summary_table(folder))
+    typer.echo(f"report: {run / 'report.html'}")
+
+
+@app.command()
+def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 5000) -> None:
+    """Open MLflow on the local store, bound to loopback."""
+    from graphrec.core._mlflow import serve
+
+    sys.exit(serve(port))
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False) -> None:
+    if version:
+        typer.echo(graphrec.__version__)
+        raise typer.Exit
+
+
+def _check_packages() -> None:
+    """Refuse to start when another distribution has overwritten one of our four packages."""
+    home = Path(graphrec.__file__).parent.parent
+    for name in ("pretrain", "finetune", "kg_denoise"):
+        spec = find_spec(name)
+        if spec is None or spec.origin is None or Path(spec.origin).parent.parent != home:
+            where = spec.origin if spec else "nowhere"
+            raise GraphrecError(
+                f"package {name!r} is not graphrec's own (found {where}); another distribution of that name is "
+                "installed: uninstall it and install graphrec again"
+            )
+
+
+def _fail(message: str) -> int:
+    lines = message.splitlines() or ["unknown error"]
+    sys.stderr.write("".join(f"error: {line}\n" for line in lines))
+    return 2

@@ -1,0 +1,197 @@
+"""A run: compute every stage's recipe, skip what is finished, make the rest, then print and report."""
+
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module, metadata
+from pathlib import Path
+
+from rich.console import Console
+
+from graphrec import __version__
+from graphrec.cli.config import RunConfig
+from graphrec.cli.table import STAGES, Stage
+from graphrec.core import files
+from graphrec.core.artifacts import Artifact, Recipe, RunFolder
+from graphrec.core.config import to_mapping
+from graphrec.core.errors import DataError
+from graphrec.core.progress import console, logger
+from graphrec.core.records import Record, read_records, write_records
+from graphrec.core.search import MemorySearch, Point, Search
+from graphrec.core.source import source_hash
+from graphrec.core.stage import StageContext
+from graphrec.core.tracking import NullTracker, Tracker
+from graphrec.core.types import JSON
+from graphrec.core.workspace import Workspace
+from graphrec.data import journey, tables
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a call did: the run's folder, the artifacts by stage, and which stages were made now."""
+
+    run: RunFolder
+    artifacts: Mapping[str, Artifact]
+    made: tuple[str, ...]
+
+
+def run_stages(config: RunConfig, folder: Path, names: Sequence[str], *, track: bool) -> Outcome:
+    """Bring the stages `names` (closed under parents, in order) up to date in the run at `folder`.
+
+    Raises `GraphrecError` on everything a user can mend; a killed call resumes where it was.
+    """
+    run = RunFolder(folder)
+    with run.lock():
+        recipes = make_recipes(config, names)
+        missing = [name for name in names if run.find(recipes[name]) is None]
+        run.record(name=config.name, target=config.target, seed=config.seed, config=to_mapping(config))
+        with _tracker(config, run, active=track and bool(missing)) as tracker:
+            artifacts: dict[str, Artifact] = {}
+            for name in names:
+                artifacts[name] = _bring(run, STAGES[name], recipes[name], artifacts, config, tracker)
+                run.record_stage(name, artifacts[name])
+                if name == "ingest":
+                    run.record(sources=resolve_sources(config, artifacts[name]))
+            outcome = Outcome(run, artifacts, tuple(missing))
+            if "evaluate" in names:
+                _conclude(outcome, tracker)
+    return outcome
+
+
+def make_recipes(config: RunConfig, names: Sequence[str]) -> dict[str, Recipe]:
+    """Return the recipe of each stage; no stage has to run for that."""
+    mapping, recipes = to_mapping(config), dict[str, Recipe]()
+    for name in names:
+        stage = STAGES[name]
+        section = dict(mapping[name])
+        if stage.for_target:
+            section |= {"target": config.target, "sources": list(config.sources)}
+        if name == "ingest":
+            section["files"] = [files.file_hash(path) for path in _input_files(config)]
+        recipes[name] = Recipe(
+            stage=name,
+            config=section,
+            seed=config.seed,
+            parents={parent: recipes[parent].fingerprint for parent in stage.parents},
+            code=source_hash(stage.module),
+            libraries={library: metadata.version(library) for library in stage.libraries},
+        )
+    return recipes
+
+
+def resolve_sources(config: RunConfig, ingest: Artifact) -> list[str]:
+    """Return the source domains; raise `DataError` when target or a source is not in the data."""
+    known = files.read_json(ingest.file("dataset.json"))["domains"]
+    for name in (config.target, *config.sources):
+        if name not in known:
+            raise DataError(f"domain {name!r}: not in the data; known domains: {', '.join(known)}")
+    if config.target in config.sources:
+        raise DataError(f"sources: {config.target!r} is the target itself; take it out")
+    return list(config.sources) or [name for name in known if name != config.target]
+
+
+def _bring(
+    run: RunFolder, stage: Stage, recipe: Recipe, done: Mapping[str, Artifact], config: RunConfig, tracker: Tracker
+) -> Artifact:
+    finished = run.find(recipe)
+    if finished is not None:
+        console.print(f"[dim]  {stage.name:<10} skipped, finished before ({finished.path.name})[/dim]")
+        return finished
+    console.print(f"[bold]  {stage.name}[/bold]")
+    start = time.monotonic()
+    with tracker.child(stage.name) as child:
+        child.log_params(_flat(recipe.config))
+        inputs = {parent: Artifact.open(done[parent].path, verify=True) for parent in stage.parents}
+
+        def write(out: Path, workspace: Workspace) -> None:
+            context = StageContext(
+                inputs=inputs,
+                out=out,
+                workspace=workspace,
+                tracker=child,
+                search=_search(run, recipe, child),
+                seed=config.seed,
+                target=config.target,
+                sources=tuple(resolve_sources(config, inputs["ingest"]) if inputs else config.sources),
+            )
+            module, _, function = stage.shell.partition(":")
+            getattr(import_module(module), function)(context, getattr(config, stage.name))
+
+        facts = {"code_version": __version__, "threads": os.environ.get("OMP_NUM_THREADS", str(os.cpu_count()))}
+        made = run.make(recipe, write, facts=facts)
+        child.log_metrics({"seconds": time.monotonic() - start})
+    console.print(f"  {stage.name:<10} done in {time.monotonic() - start:.1f} s")
+    return made
+
+
+def _search(run: RunFolder, recipe: Recipe, tracker: Tracker) -> Search:
+    """Give `select` an Optuna study; trials become runs below the stage's run."""
+    if recipe.stage != "select":
+        return MemorySearch()
+    from graphrec.core._optuna import open_search
+
+    def record(number: int, point: Point, value: float) -> None:
+        with tracker.child(f"trial {number}") as trial:
+            trial.log_params({**point, "size": sum(point.values())})
+            trial.log_metrics({"value": value})
+
+    return open_search(run.path / "optuna.journal", f"select-{recipe.fingerprint[:12]}", record)
+
+
+@contextmanager
+def _tracker(config: RunConfig, run: RunFolder, *, active: bool) -> Iterator[Tracker]:
+    """Open the parent run, and go on without one when the store cannot be reached."""
+    if not active:
+        yield NullTracker()
+        return
+    from graphrec.core._mlflow import open_run, reachable
+
+    problem = reachable()
+    if problem:
+        logger.warning("tracking is off: %s", problem)
+        yield NullTracker()
+        return
+    entries = files.read_json(run.path / "run.json")
+    tags = {"target": config.target, "folder": str(run.path), "graphrec": __version__}
+    with open_run(experiment="graphrec", name=config.name, tags=tags, previous=entries.get("mlflow_run")) as tracker:
+        run.record(mlflow_run=tracker.run)
+        tracker.log_params({"name": config.name, "target": config.target, "seed": config.seed})
+        yield tracker
+        run.record(mlflow_run=None)
+
+
+def _conclude(outcome: Outcome, tracker: Tracker) -> None:
+    """Write metrics.json and report.html, record them, print the table."""
+    from graphrec.report import summary_table, write_report
+
+    run = outcome.run
+    records = [r for artifact in outcome.artifacts.values() for r in read_records(artifact.file("metrics.json"))]
+    write_records(run.path / "metrics.json", records)
+    report = run.path / "report.html"
+    if outcome.made or not report.exists():
+        write_report(run, report)
+        _record_run(outcome, records, tracker)
+    Console().print(summary_table(run))
+    Console().print(f"report: {report}\n")
+
+
+def _record_run(outcome: Outcome, records: Sequence[Record], tracker: Tracker) -> None:
+    run = outcome.run
+    tested = [r for r in records if r.stage == "evaluate" and r.group == "all"]
+    tracker.log_metrics({f"{r.model}/{r.metric}_{r.k}": r.value for r in tested})
+    tracker.log_params({f"fingerprint.{name}": a.fingerprint for name, a in outcome.artifacts.items()})
+    for path in (run.path / "metrics.json", run.path / "report.html", run.path / "run.json"):
+        tracker.log_artifact(path)
+
+
+def _input_files(config: RunConfig) -> list[Path]:
+    return journey.journey_files() if config.ingest.reader == "journey" else tables.input_files(config.ingest.tables)
+
+
+def _flat(mapping: JSON, prefix: str = "") -> dict[str, object]:
+    flat: dict[str, object] = {}
+    for key, value in mapping.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat

@@ -1,0 +1,94 @@
+"""The stage table: what there is, in which order, from what. Rows are read without importing a stage."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stage:
+    """One row. `shell` is "module:function"; `libraries` are those whose version could change the outcome."""
+
+    name: str
+    shell: str
+    parents: tuple[str, ...]
+    libraries: tuple[str, ...]
+    for_target: bool = True
+
+    @property
+    def module(self) -> str:
+        """Return the module of the shell."""
+        return self.shell.partition(":")[0]
+
+
+STAGES = {
+    row.name: row
+    for row in (
+        Stage(
+            name="ingest",
+            shell="graphrec.stages.ingest:run",
+            parents=(),
+            libraries=("numpy", "polars"),
+            for_target=False,
+        ),
+        Stage(
+            name="denoise",
+            shell="kg_denoise.stage:run",
+            parents=("ingest",),
+            libraries=("numpy", "torch", "pykeen"),
+            for_target=False,
+        ),
+        Stage(
+            name="merge",
+            shell="graphrec.stages.merge:run",
+            parents=("ingest", "denoise"),
+            libraries=("numpy", "torch", "torch-geometric"),
+            for_target=False,
+        ),
+        Stage(
+            name="pretrain",
+            shell="pretrain.stage:run",
+            parents=("ingest", "merge"),
+            libraries=("numpy", "torch"),
+        ),
+        Stage(
+            name="select",
+            shell="finetune.stage:run_select",
+            parents=("ingest", "merge", "pretrain"),
+            libraries=("numpy", "torch"),
+        ),
+        Stage(
+            name="adapt",
+            shell="finetune.stage:run_adapt",
+            parents=("ingest", "merge", "pretrain", "select"),
+            libraries=("numpy", "torch"),
+        ),
+        Stage(
+            name="longtail",
+            shell="graphrec.stages.longtail:run",
+            parents=("ingest", "merge", "adapt"),
+            libraries=("numpy", "torch", "numba"),
+        ),
+        Stage(
+            name="evaluate",
+            shell="graphrec.stages.evaluate:run",
+            parents=("ingest", "adapt", "longtail"),
+            libraries=("numpy", "scipy", "torch", "implicit"),
+        ),
+        Stage(
+            name="export",
+            shell="graphrec.stages.export:run",
+            parents=("ingest", "adapt", "longtail"),
+            libraries=("numpy", "faiss-cpu"),
+        ),
+    )
+}
+"""Stage name -> row, in the order of a run."""
+
+
+def needed(stage: str) -> list[str]:
+    """Return `stage` and everything before it that it needs, in the order of a run."""
+    wanted, todo = set[str](), [stage]
+    while todo:
+        name = todo.pop()
+        wanted.add(name)
+        todo += STAGES[name].parents
+    return [name for name in STAGES if name in wanted]
