@@ -6,7 +6,7 @@ from typing import Any
 
 from finetune.config import AdaptConfig, SelectConfig
 from kg_denoise.config import DenoiseConfig
-from pretrain.config import PretrainConfig
+from pretrain.config import InheritConfig, PretrainConfig
 
 from graphrec.core.config import apply_overrides, config, option, parse, read_yaml
 from graphrec.stages.config import EvaluateConfig, ExportConfig, IngestConfig, LongtailConfig, MergeConfig
@@ -20,6 +20,7 @@ class RunConfig:
     target: str = option(help="The domain that the run is for.")
     sources: tuple[str, ...] = option((), help="Domains to pretrain on; empty means all but the target.")
     seed: int = option(0, ge=0, help="Seed of every random choice.")
+    base: InheritConfig = option(InheritConfig(), help="A finished run to build on instead of pretraining.")
     ingest: IngestConfig = option(IngestConfig(), help="Tables in, everything checked.")
     denoise: DenoiseConfig = option(DenoiseConfig(), help="A probability of being true for every triple.")
     merge: MergeConfig = option(MergeConfig(), help="One graph of users, items and entities.")

@@ -117,10 +117,9 @@ def adapt(
 
     if target is None:
         _run(config, overrides, out, track, needed("adapt"))
-        return
-    from graphrec.cli.arrive import adapt_arrival
-
-    adapt_arrival(config, target, overrides or [], out, track=track)
+    else:
+        base = [f"base.run={config}", *(overrides or [])]
+        _run(target, base, out, track, list(STAGES))
 
 
 @app.command()

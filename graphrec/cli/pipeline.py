@@ -12,7 +12,7 @@ from rich.console import Console
 
 from graphrec import __version__
 from graphrec.cli.config import RunConfig
-from graphrec.cli.table import STAGES, Stage
+from graphrec.cli.table import INHERIT, STAGES, Stage
 from graphrec.core import files
 from graphrec.core.artifacts import Artifact, Recipe, RunFolder
 from graphrec.core.config import to_mapping
@@ -50,7 +50,7 @@ def run_stages(config: RunConfig, folder: Path, names: Sequence[str], *, track: 
         with _tracker(config, run, active=track and bool(missing)) as tracker:
             artifacts: dict[str, Artifact] = {}
             for name in names:
-                artifacts[name] = _bring(run, STAGES[name], recipes[name], artifacts, config, tracker)
+                artifacts[name] = _bring(run, stage_row(config, name), recipes[name], artifacts, config, tracker)
                 run.record_stage(name, artifacts[name])
                 if name == "ingest":
                     run.record(sources=resolve_sources(config, artifacts[name]))
@@ -64,10 +64,12 @@ def make_recipes(config: RunConfig, names: Sequence[str]) -> dict[str, Recipe]:
     """Return the recipe of each stage; no stage has to run for that."""
     mapping, recipes = to_mapping(config), dict[str, Recipe]()
     for name in names:
-        stage = STAGES[name]
-        section = dict(mapping[name])
+        stage = stage_row(config, name)
+        section = dict(mapping[stage.section or name])
         if stage.for_target:
             section |= {"target": config.target, "sources": list(config.sources)}
+        if stage.section == "base":
+            section["base"] = _base(config).current("pretrain").fingerprint
         if name == "ingest":
             section["files"] = [files.file_hash(path) for path in _input_files(config)]
         recipes[name] = Recipe(
@@ -81,15 +83,27 @@ def make_recipes(config: RunConfig, names: Sequence[str]) -> dict[str, Recipe]:
     return recipes
 
 
+def stage_row(config: RunConfig, name: str) -> Stage:
+    """Return the row of `name`; a run built on another one inherits where it would pretrain."""
+    return INHERIT if config.base.run and name == "pretrain" else STAGES[name]
+
+
 def resolve_sources(config: RunConfig, ingest: Artifact) -> list[str]:
     """Return the source domains; raise `DataError` when target or a source is not in the data."""
     known = files.read_json(ingest.file("dataset.json"))["domains"]
-    for name in (config.target, *config.sources):
-        if name not in known:
-            raise DataError(f"domain {name!r}: not in the data; known domains: {', '.join(known)}")
-    if config.target in config.sources:
-        raise DataError(f"sources: {config.target!r} is the target itself; take it out")
-    return list(config.sources) or [name for name in known if name != config.target]
+    if config.target not in known:
+        raise DataError(f"target {config.target!r}: not in the data; known domains: {', '.join(known)}")
+    offered = _base(config).entry("sources") if config.base.run else [name for name in known if name != config.target]
+    unknown = [name for name in config.sources if name not in offered]
+    if unknown:
+        raise DataError(
+            f"sources {', '.join(map(repr, unknown))}: not on offer; there are {', '.join(offered) or 'none'}"
+        )
+    return list(config.sources) or list(offered)
+
+
+def _base(config: RunConfig) -> RunFolder:
+    return RunFolder.open(Path(config.base.run or ""))
 
 
 def _bring(
@@ -117,7 +131,7 @@ def _bring(
                 sources=tuple(resolve_sources(config, inputs["ingest"]) if inputs else config.sources),
             )
             module, _, function = stage.shell.partition(":")
-            getattr(import_module(module), function)(context, getattr(config, stage.name))
+            getattr(import_module(module), function)(context, getattr(config, stage.section or stage.name))
 
         facts = {"code_version": __version__, "threads": os.environ.get("OMP_NUM_THREADS", str(os.cpu_count()))}
         made = run.make(recipe, write, facts=facts)

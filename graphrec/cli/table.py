@@ -1,17 +1,22 @@
 """The stage table: what there is, in which order, from what. Rows are read without importing a stage."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True, kw_only=True)
 class Stage:
-    """One row. `shell` is "module:function"; `libraries` are those whose version could change the outcome."""
+    """One row.
+
+    `shell` is "module:function"; `libraries` are those whose version could change the outcome;
+    `section` names the options that the shell gets, by default those of the stage's name.
+    """
 
     name: str
     shell: str
     parents: tuple[str, ...]
     libraries: tuple[str, ...]
     for_target: bool = True
+    section: str = ""
 
     @property
     def module(self) -> str:
@@ -82,6 +87,9 @@ STAGES = {
     )
 }
 """Stage name -> row, in the order of a run."""
+
+INHERIT = replace(STAGES["pretrain"], shell="pretrain.inherit:run", parents=("ingest",), section="base")
+"""Stands in for `pretrain` when a finished run's views are taken over."""
 
 
 def needed(stage: str) -> list[str]:

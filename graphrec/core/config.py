@@ -138,8 +138,9 @@ def describe(cls: type[Any], prefix: str = "") -> Iterator[FieldDoc]:
     hints = typing.get_type_hints(cls)
     for name, info in _fields(cls).items():
         path = f"{prefix}{name}"
-        if dataclasses.is_dataclass(hints[name]):
-            yield from describe(cast(type[Any], hints[name]), prefix=f"{path}.")
+        inner, mark = _section(hints[name])
+        if inner is not None:
+            yield from describe(inner, prefix=f"{path}{mark}.")
             continue
         given = None if info.is_required() else info.get_default(call_default_factory=True, validated_data={})
         default = "required" if info.is_required() else json.dumps(given, default=str)
@@ -173,6 +174,14 @@ def _fields(cls: type[Any]) -> dict[str, FieldInfo]:
     return cast(dict[str, FieldInfo], cls.__pydantic_fields__)
 
 
+def _section(hint: Any) -> tuple[type[Any] | None, str]:
+    """Return the config class behind a hint, and `[]` when it is a list of such sections."""
+    listed = typing.get_args(hint)[0] if typing.get_origin(hint) is tuple and typing.get_args(hint) else None
+    if dataclasses.is_dataclass(listed):
+        return cast(type[Any], listed), "[]"
+    return (cast(type[Any], hint), "") if dataclasses.is_dataclass(hint) else (None, "")
+
+
 def _problem(cls: type[Any], source: str, error: Any) -> str:
     path = ".".join(str(part) for part in error["loc"])
     if error["type"] == "unexpected_keyword_argument":
@@ -185,11 +194,12 @@ def _problem(cls: type[Any], source: str, error: Any) -> str:
 
 def _nearest(cls: type[Any], path: str) -> str:
     known = [doc.path for doc in describe(cls)]
-    section, _, leaf = path.rpartition(".")
-    siblings = {p[len(section) + bool(section) :].partition(".")[0]: p for p in known if p.startswith(section)}
-    close = difflib.get_close_matches(leaf, siblings, n=3, cutoff=0.5)
+    section, _, leaf = re.sub(r"\.\d+", "[]", path).rpartition(".")
+    start = f"{section}." if section else ""
+    siblings = {p.removeprefix(start).partition(".")[0].rstrip("[]"): p for p in known if p.startswith(start)}
+    elsewhere = {p.rpartition(".")[2]: p for p in known}
+    close = [elsewhere[leaf]] if leaf in elsewhere else difflib.get_close_matches(leaf, siblings, n=3, cutoff=0.5)
     if not close:
-        elsewhere = {p.rpartition(".")[2]: p for p in known}
         close = [elsewhere[n] for n in difflib.get_close_matches(leaf, elsewhere, n=2, cutoff=0.8)]
     names = close or sorted(siblings)
     return f"; {'did you mean' if close else 'known here'}: {', '.join(names)}"
@@ -198,6 +208,9 @@ def _nearest(cls: type[Any], path: str) -> str:
 def _bad_choices(made: Any, prefix: str = "") -> Iterator[str]:
     for name, info in _fields(type(made)).items():
         value, path = getattr(made, name), f"{prefix}{name}"
+        for number, part in enumerate(value) if isinstance(value, tuple) else ():
+            if dataclasses.is_dataclass(part):
+                yield from _bad_choices(part, f"{path}.{number}.")
         if dataclasses.is_dataclass(value):
             yield from _bad_choices(value, f"{path}.")
         choices = info.json_schema_extra.get("choices") if isinstance(info.json_schema_extra, dict) else None

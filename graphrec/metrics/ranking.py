@@ -1,0 +1,94 @@
+"""From scores to ranks and top lists, in blocks of users so that memory stays bounded."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from graphrec.core.types import BoolArray, FloatArray, IntArray, Scorer
+from graphrec.metrics._numba_ranking import count_rank, select_top
+
+_BLOCK = 1 << 22
+"""Scores that stand in memory at a time (16 MiB)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranks:
+    """0-based ranks of held-out (user, item) pairs, sorted by user: arrays of shape `[num_pairs]`."""
+
+    user: IntArray
+    item: IntArray
+    value: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+    def where(self, mask: BoolArray) -> "Ranks":
+        """Return the pairs that `mask` keeps; their ranks are still those among all items."""
+        return Ranks(user=self.user[mask], item=self.item[mask], value=self.value[mask])
+
+    @property
+    def starts(self) -> IntArray:
+        """Return where each user's pairs begin, `[num_distinct_users]`."""
+        return np.flatnonzero(np.diff(self.user, prepend=-1)).astype(np.int64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """What one pass over the users gives: ranks of pairs, and `top[num_distinct_users, k]` items (-1 = none left)."""
+
+    ranks: Ranks
+    top: IntArray
+
+
+def rank(scorer: Scorer, user: IntArray, item: IntArray, seen: csr_array, *, top: int = 0) -> Ranking:
+    """Rank held-out pairs among all items that their users have not seen.
+
+    `user`, `item`: equal-length pairs in any order, several per user allowed. `seen[num_users,
+    num_items]` has the histories; a pair in it is a mistake of the caller. `top` is the length of
+    the lists returned beside the ranks, in ascending order of distinct users (0: none).
+    """
+    order = np.lexsort((item, user))
+    user, item = user[order], item[order]
+    users, place = np.unique(user, return_inverse=True)
+    value, lists = np.empty(len(user)), np.empty((len(users), min(top, seen.shape[1])), dtype=np.int64)
+    for start, scores in blocks(scorer, users, seen):
+        first, last = np.searchsorted(place, (start, start + len(scores)))
+        value[first:last] = pair_ranks(scores, place[first:last] - start, item[first:last])
+        lists[start : start + len(scores)] = top_k(scores, lists.shape[1])
+    return Ranking(ranks=Ranks(user=user, item=item, value=value), top=lists)
+
+
+def blocks(scorer: Scorer, users: IntArray, seen: csr_array) -> Iterator[tuple[int, FloatArray]]:
+    """Yield `(start, scores)` for consecutive blocks of `users`, seen items at -inf.
+
+    `scores[b]` belongs to `users[start + b]`. The array may be changed by the receiver.
+    """
+    num_items = seen.shape[1]
+    rows = max(1, _BLOCK // max(1, num_items))
+    for start in range(0, len(users), rows):
+        block = users[start : start + rows]
+        scores = np.array(scorer.score(block), dtype=np.float32)
+        assert scores.shape == (len(block), num_items), "a scorer scores the whole catalogue"
+        # A NaN compares false with everything and would rank first.
+        assert np.isfinite(scores).all(), "a scorer gave NaN or infinity"
+        scores[seen[block].nonzero()] = -np.inf
+        yield start, scores
+
+
+def pair_ranks(scores: FloatArray, row: IntArray, item: IntArray) -> NDArray[np.float64]:
+    """Return the rank of `item[p]` in `scores[row[p]]` for each pair, `[num_pairs]`."""
+    assert np.isfinite(scores[row, item]).all(), "a held-out item is in the history"
+    ranks: NDArray[np.float64] = count_rank(scores, row, item)
+    return ranks
+
+
+def top_k(scores: FloatArray, k: int) -> IntArray:
+    """Return the positions of the `k` best scores of each row, best first, `[len(scores), k]`.
+
+    Equal scores come in order of position, on every machine. -1 stands where only -inf was left.
+    """
+    top: IntArray = select_top(scores, k) if k else np.empty((len(scores), 0), dtype=np.int64)
+    return top

@@ -1,0 +1,58 @@
+"""What a run left behind, read once and tolerantly: a stage that did not run has an empty summary."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from graphrec.core import files
+from graphrec.core.artifacts import Artifact, RunFolder
+from graphrec.core.records import Record, read_records
+from graphrec.core.types import JSON
+
+STAGES = ("ingest", "denoise", "merge", "pretrain", "select", "adapt", "longtail", "evaluate", "export")
+"""The stages of a run, in its order."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """A run as the report sees it; mappings are keyed by stage and lack the stages that did not run."""
+
+    entries: JSON
+    summaries: Mapping[str, JSON]
+    records: Mapping[str, list[Record]]
+    manifests: Mapping[str, JSON]
+
+    @classmethod
+    def read(cls, run: RunFolder) -> "Facts":
+        """Read `run.json` and every finished stage; raise `ArtifactError` on a damaged artifact."""
+        entries = files.read_json(run.path / "run.json")
+        found = {stage: run.current(stage) for stage in entries.get("stages", {})}
+        return cls(
+            entries=entries,
+            summaries={stage: _optional(artifact, "summary.json") for stage, artifact in found.items()},
+            records={stage: _records(artifact) for stage, artifact in found.items()},
+            manifests={stage: artifact.manifest for stage, artifact in found.items()},
+        )
+
+    @property
+    def target(self) -> str:
+        """Return the target domain, or a dash where the run does not say."""
+        return str(self.entries.get("target", "\N{EN DASH}"))
+
+    def summary(self, stage: str) -> JSON:
+        """Return the summary of `stage`, empty when it did not run."""
+        return self.summaries.get(stage, {})
+
+    def seconds(self, stage: str) -> Any:
+        """Return how long `stage` took, or None: from the manifest, else from `seconds` in `run.json`."""
+        kept = self.entries.get("seconds", {})
+        return self.manifests.get(stage, {}).get("seconds", kept.get(stage) if isinstance(kept, dict) else None)
+
+
+def _optional(artifact: Artifact, name: str) -> JSON:
+    return files.read_json(artifact.file(name)) if name in artifact.manifest["files"] else {}
+
+
+def _records(artifact: Artifact) -> list[Record]:
+    name = "metrics.json"
+    return read_records(artifact.file(name)) if name in artifact.manifest["files"] else []
