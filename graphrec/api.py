@@ -71,7 +71,11 @@ class Run:
         if k < 1:
             raise DataError(f"k = {k}: expected at least 1")
         shelf = self._shelf(self.target if domain is None else domain)
-        rows = np.flatnonzero(shelf.ready) if users is None else self._rows(shelf, _series("user", users))
+        rows = (
+            np.flatnonzero(shelf.ready)
+            if users is None
+            else self._rows(shelf, _ids("user", users, like=shelf.users.table["id"]))
+        )
         scored = blocks(VectorScorer(shelf.user, shelf.item), rows, shelf.seen)
         parts = (_ranked(shelf, rows[start : start + len(scores)], scores, k) for start, scores in scored)
         return pl.concat([_ranked(shelf, rows[:0], np.empty((0, len(shelf.items)), np.float32), k), *parts])
@@ -82,7 +86,8 @@ class Run:
         An item may have fewer. Raises `DataError` on an item that is not in the target domain, or
         when `k` is more than the run kept.
         """
-        wanted, known = _series("item", items).unique(maintain_order=True), self.vectors("item")[0]
+        known = self.vectors("item")[0]
+        wanted = _ids("item", items, like=known)
         unknown = IdMap.build("item", known).find(wanted) < 0
         if unknown.any():
             raise DataError(f"{_some(wanted, unknown)}: no such items in {self.target}; {_kind(known)}")
@@ -115,7 +120,6 @@ class Run:
         return _source_shelf(self._dataset, self._pretrained, domain)
 
     def _rows(self, shelf: "_Shelf", users: pl.Series) -> IntArray:
-        users = users.unique(maintain_order=True)
         everyone = IdMap.load("user", self.folder.current("ingest").file("users.parquet"))
         unknown = _find(everyone, users, shelf.domain) < 0
         if unknown.any():
@@ -225,12 +229,14 @@ def _find(users: IdMap, ids: pl.Series, domain: str) -> IntArray:
     return users.find(ids, pl.repeat(_scope(users, domain), len(ids), eager=True))
 
 
-def _series(name: str, ids: Ids) -> pl.Series:
+def _ids(name: str, ids: Ids, *, like: pl.Series) -> pl.Series:
     try:
-        series = pl.Series(name, ids)
+        given = normal_ids(pl.Series(name, ids) if len(ids) else like.clear()).unique(maintain_order=True)
     except TypeError:
         raise DataError(f"{name} ids: expected all integers or all text, not a mixture") from None
-    return normal_ids(series if len(series) else series.cast(pl.String))
+    # Ids read from a text file are text; where each spells exactly one of the run's ids, that one is meant.
+    alike = given.cast(like.dtype, strict=False)
+    return given if alike.cast(pl.String).ne_missing(given.cast(pl.String)).any() else alike.alias(name)
 
 
 def _some(ids: pl.Series, mask: BoolArray) -> str:
