@@ -63,7 +63,8 @@ def test_tables_become_a_numbered_data_set(folder: Path) -> None:
     )
     assert sorted(data.triples.confidence.tolist()) == [0.5, 1.0]
     linked = {
-        (data.items.table.row(i), data.entities.table.row(e)[1]) for i, e in zip(data.link_item, data.link_entity)
+        (data.items.table.row(i), data.entities.table.row(e)[1])
+        for i, e in zip(data.link_item, data.link_entity, strict=True)
     }
     assert linked == {(("coupons", "001"), "001"), (("shops", "001"), "001"), (("shops", "002"), "002")}
 
