@@ -37,9 +37,10 @@ class Outcome:
     made: tuple[str, ...]
 
 
-def run_stages(config: RunConfig, folder: Path, names: Sequence[str], *, track: bool) -> Outcome:
+def run_stages(config: RunConfig, folder: Path, names: Sequence[str], *, track: bool, conclude: bool = True) -> Outcome:
     """Bring the stages `names` (closed under parents, in order) up to date in the run at `folder`.
 
+    With `conclude`, a run up to the last stage ends with metrics.json, the report and the table.
     Raises `GraphrecError` on everything a user can mend; a killed call resumes where it was.
     """
     run = RunFolder(folder)
@@ -55,7 +56,7 @@ def run_stages(config: RunConfig, folder: Path, names: Sequence[str], *, track: 
                 if name == "ingest":
                     run.record(sources=resolve_sources(config, artifacts[name]))
             outcome = Outcome(run, artifacts, tuple(missing))
-            if "evaluate" in names:
+            if conclude and names[-1] == "export":
                 _conclude(outcome, tracker)
     return outcome
 
