@@ -197,9 +197,10 @@ def _nearest(cls: type[Any], path: str) -> str:
     section, _, leaf = re.sub(r"\.\d+", "[]", path).rpartition(".")
     start = f"{section}." if section else ""
     siblings = {p.removeprefix(start).partition(".")[0].rstrip("[]"): p for p in known if p.startswith(start)}
-    elsewhere = {p.rpartition(".")[2]: p for p in known}
-    close = [elsewhere[leaf]] if leaf in elsewhere else difflib.get_close_matches(leaf, siblings, n=3, cutoff=0.5)
+    close = [p for p in known if p.rpartition(".")[2] == leaf]
+    close = close or difflib.get_close_matches(leaf, siblings, n=3, cutoff=0.5)
     if not close:
+        elsewhere = {p.rpartition(".")[2]: p for p in known}
         close = [elsewhere[n] for n in difflib.get_close_matches(leaf, elsewhere, n=2, cutoff=0.8)]
     names = close or sorted(siblings)
     return f"; {'did you mean' if close else 'known here'}: {', '.join(names)}"
