@@ -162,7 +162,7 @@ def make_run(
 
     for stage in summaries:
         recipe = Recipe(stage=stage, config={}, seed=SEED, parents={}, code="0", libraries={"torch": "2.13.0"})
-        made[stage] = run.make(recipe, write(stage), facts={"seconds": 1.5, "threads": 2})
+        made[stage] = run.make(recipe, write(stage), facts={"seconds": 1.5, "threads": 2, "code_version": "0.1.0"})
     run.record(
         name="demo",
         target="garden",

@@ -54,6 +54,14 @@ def label(key: str) -> str:
     return key.removeprefix("num_").replace("_", " ")
 
 
+def model(name: str) -> str:
+    """Return the name of a model as its authors write it, ours and unknown ones as recorded."""
+    return _MODELS.get(name, name)
+
+
+_MODELS = {"item_knn": "item-kNN", "rp3beta": "RP3beta", "ease": "EASE", "ials": "iALS"}
+
+
 def is_number(value: Any) -> bool:
     """Return whether `value` is a number, not a truth value."""
     return isinstance(value, int | float) and not isinstance(value, bool)

@@ -1,0 +1,48 @@
+"""The table at the end of a run, on the terminal."""
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from graphrec.core.artifacts import RunFolder
+from graphrec.report import formats
+from graphrec.report.facts import Facts
+from graphrec.report.scores import Scores
+
+COLUMNS = (
+    ("HR@10", "hr", 10, "all"),
+    ("NDCG@10", "ndcg", 10, "all"),
+    ("Recall@20", "recall", 20, "all"),
+    ("NDCG@20", "ndcg", 20, "all"),
+    ("coverage@10", "coverage", 10, "all"),
+    ("tail NDCG@10", "ndcg", 10, "tail"),
+)
+"""Heading, metric, k and popularity group of each column."""
+
+
+def summary_table(run: RunFolder) -> Table:
+    """Return ours and the baselines on the target's test events, the best of each column in bold with a star."""
+    facts = Facts.read(run)
+    scores = Scores.read(facts)
+    table = Table(
+        title=Text(f"{facts.target}: test, full ranking"),
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
+    table.add_column("model", no_wrap=True)
+    for heading, *_ in COLUMNS:
+        table.add_column(heading, justify="right")
+    best = {heading: scores.best(metric, k, group) for heading, metric, k, group in COLUMNS}
+    for model in scores.models:
+        cells = [
+            _cell(scores.get(model, metric, k, group), model == best[heading]) for heading, metric, k, group in COLUMNS
+        ]
+        table.add_row(Text(formats.model(model), style="cyan" if model == scores.ours else ""), *cells)
+    return table
+
+
+def _cell(value: float | None, is_best: bool) -> Text:
+    if value is None:
+        return Text("\N{EN DASH}")
+    return Text(f"{formats.score(value)}*", style="bold green") if is_best else Text(f"{formats.score(value)} ")
