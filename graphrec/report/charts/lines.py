@@ -66,11 +66,13 @@ class _Frame:
     along: Span
 
     def place(self, point: Point) -> tuple[str, str]:
+        """Return where a point lies, as text."""
         right = (point[0] - self.across[0]) / (self.across[1] - self.across[0])
         up = (point[1] - self.along[0]) / (self.along[1] - self.along[0])
         return unit(_LEFT + (_RIGHT - _LEFT) * right), unit(_FLOOR - (_FLOOR - _TOP) * up)
 
     def axes(self, x: str, y: str) -> Iterator[Markup]:
+        """Draw grid lines, ticks and the names of both axes."""
         for tick in _ticks(*self.along):
             _, height = self.place((self.across[0], tick))
             yield Markup('<path class="grid" d="M{} {}H{}"/>').format(_LEFT, height, _RIGHT)
@@ -81,11 +83,13 @@ class _Frame:
         yield _text(2, 11, y, "start")
 
     def path(self, points: Sequence[Point], style: str) -> Iterator[Markup]:
+        """Draw one line; a single point has none."""
         if len(points) > 1:
             steps = "L".join(" ".join(self.place(point)) for point in points)
             yield Markup('<path class="line {}" d="M{}"/>').format(style, steps)
 
     def dots(self, line: Line) -> Iterator[Markup]:
+        """Mark the points of a line, unless they are so many that they would hide it."""
         if len(line.points) <= _MOST_DOTS:
             dot = Markup('<circle class="dot {}" cx="{}" cy="{}" r="2.5"/>')
             yield from (dot.format(line.style, *self.place(point)) for point in line.points)
