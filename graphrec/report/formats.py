@@ -59,7 +59,14 @@ def model(name: str) -> str:
     return _MODELS.get(name, name)
 
 
-_MODELS = {"item_knn": "item-kNN", "rp3beta": "RP3beta", "ease": "EASE", "ials": "iALS"}
+_MODELS = {
+    "target_only": "target only",
+    "all_domains": "all domains",
+    "item_knn": "item-kNN",
+    "rp3beta": "RP3beta",
+    "ease": "EASE",
+    "ials": "iALS",
+}
 
 
 def is_number(value: Any) -> bool:

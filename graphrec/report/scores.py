@@ -9,9 +9,6 @@ from graphrec.report.facts import Facts
 GROUPS = ("all", "head", "mid", "tail", "cold")
 """Popularity buckets of the held-out items, widest first."""
 
-METRICS = ("hr", "recall", "ndcg", "mrr")
-"""Ranking metrics, in the order of the tables."""
-
 CUTOFFS = (10, 20, 50)
 """The k of every ranking metric."""
 

@@ -1,15 +1,17 @@
 """Ours against every baseline on test events, by popularity of the held-out item."""
 
 from collections.abc import Iterator
+from itertools import product
 
 from graphrec.core.types import JSON
 from graphrec.report import formats
 from graphrec.report.charts.bars import Bar, bar_figure
 from graphrec.report.charts.figure import Figure
 from graphrec.report.facts import Facts
-from graphrec.report.scores import CUTOFFS, GROUPS, METRICS, Scores
+from graphrec.report.scores import CUTOFFS, GROUPS, Scores
 
 _NAMES = {"hr": "HR", "recall": "Recall", "ndcg": "NDCG", "mrr": "MRR", "coverage": "coverage"}
+"""Metric in a record -> heading, in the order of the tables."""
 
 
 def comparison(facts: Facts, scores: Scores) -> JSON:
@@ -39,8 +41,7 @@ def _bars(scores: Scores, group: str) -> list[Bar]:
 
 
 def _table(scores: Scores, group: str) -> JSON:
-    columns = [(metric, k) for metric in METRICS for k in CUTOFFS] + [("coverage", k) for k in CUTOFFS]
-    columns = [(m, k) for m, k in columns if scores.best(m, k, group) is not None]
+    columns = [column for column in product(_NAMES, CUTOFFS) if scores.best(*column, group) is not None]
     best = {column: scores.best(*column, group) for column in columns}
     rows = [
         {
@@ -54,4 +55,10 @@ def _table(scores: Scores, group: str) -> JSON:
         for model in scores.models
         if any(scores.get(model, *column, group) is not None for column in columns)
     ]
-    return {"group": group, "columns": [f"{_NAMES[m]}@{k}" for m, k in columns], "rows": rows}
+    spans = [(name, sum(metric == key for metric, _ in columns)) for key, name in _NAMES.items()]
+    return {
+        "group": group,
+        "metrics": [(name, width) for name, width in spans if width],
+        "cutoffs": [f"@{k}" for _, k in columns],
+        "rows": rows,
+    }
