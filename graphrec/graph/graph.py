@@ -1,0 +1,106 @@
+"""The graph as arrays, and the two files it is kept in."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import load_file, save_file
+
+from graphrec.core import files
+from graphrec.core.errors import ArtifactError
+from graphrec.core.types import BoolArray, FloatArray, IntArray
+
+EdgeType = tuple[str, str, str]
+"""(kind of the source node, name, kind of the target node); kinds are user, item, entity."""
+
+_NAME = "graph"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventEdges:
+    """Edges user -> item of one domain: each user's in time order, with `valid` false for train events."""
+
+    user: IntArray
+    item: IntArray
+    valid: BoolArray
+
+    def __len__(self) -> int:
+        return len(self.user)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edges:
+    """Weighted edges of one type, no pair twice, sorted by (source, target)."""
+
+    source: IntArray
+    target: IntArray
+    weight: FloatArray
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MultiDomainGraph:
+    """All domains and the knowledge that ties them. Node numbers are the ids of the data set.
+
+    `events[domain]` are edges (user, domain, item) without test events; `knowledge` has the edges
+    (item | entity, relation, item | entity), whose weight is the trust in the triple.
+    `catalog[domain]` lists the domain's items, ascending.
+    """
+
+    num_users: int
+    num_items: int
+    num_entities: int
+    catalog: Mapping[str, IntArray]
+    events: Mapping[str, EventEdges]
+    knowledge: Mapping[EdgeType, Edges]
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """Return the names of the domains."""
+        return tuple(self.catalog)
+
+    def num_nodes(self) -> dict[str, int]:
+        """Return the number of nodes of each kind."""
+        return {"user": self.num_users, "item": self.num_items, "entity": self.num_entities}
+
+    def save(self, folder: Path) -> None:
+        """Write `graph.safetensors` and `graph.json` into `folder`."""
+        save_file(dict(self._arrays()), folder / f"{_NAME}.safetensors")
+        about = {"nodes": self.num_nodes(), "domains": self.domains, "knowledge": [list(t) for t in self.knowledge]}
+        files.write_json(folder / f"{_NAME}.json", about)
+
+    @classmethod
+    def load(cls, folder: Path) -> "MultiDomainGraph":
+        """Read what `save` wrote; raise `ArtifactError` when an array is missing."""
+        about, arrays = files.read_json(folder / f"{_NAME}.json"), load_file(folder / f"{_NAME}.safetensors")
+        domains, types = about["domains"], [(t[0], t[1], t[2]) for t in about["knowledge"]]
+        try:
+            return cls(
+                **{f"num_{kind}s" if kind != "entity" else "num_entities": n for kind, n in about["nodes"].items()},
+                catalog={d: arrays[f"catalog/{d}"] for d in domains},
+                events={d: EventEdges(**_part(arrays, f"events/{d}", ("user", "item", "valid"))) for d in domains},
+                knowledge={t: Edges(**_part(arrays, _key(t), ("source", "target", "weight"))) for t in types},
+            )
+        except KeyError as error:
+            raise ArtifactError(f"{folder}: {_NAME}.safetensors lacks {error}; run merge again") from None
+
+    def _arrays(self) -> Iterator[tuple[str, Any]]:
+        for domain in self.domains:
+            yield f"catalog/{domain}", np.ascontiguousarray(self.catalog[domain])
+        named = {f"events/{d}": edges for d, edges in self.events.items()}
+        named |= {_key(t): edges for t, edges in self.knowledge.items()}  # type: ignore[misc]
+        for name, edges in named.items():
+            for field, array in vars(edges).items():
+                yield f"{name}/{field}", np.ascontiguousarray(array)
+
+
+def _key(edge_type: EdgeType) -> str:
+    return "knowledge/" + "/".join(edge_type)
+
+
+def _part(arrays: Mapping[str, Any], name: str, fields: tuple[str, ...]) -> dict[str, Any]:
+    return {field: arrays[f"{name}/{field}"] for field in fields}
