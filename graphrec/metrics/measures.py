@@ -38,7 +38,8 @@ def ndcg(ranks: Ranks, k: int) -> Values:
     """Return the discounted gain of each user's list of `k`, relative to the best possible list."""
     gain = np.where(ranks.value < k, 1.0 / np.log2(ranks.value + 2.0), 0.0)
     best = np.cumsum(1.0 / np.log2(np.arange(k) + 2.0))
-    return np.add.reduceat(gain, ranks.starts) / best[np.minimum(_counts(ranks), k) - 1]
+    values: Values = np.add.reduceat(gain, ranks.starts) / best[np.minimum(_counts(ranks), k) - 1]
+    return values
 
 
 def reciprocal_rank(ranks: Ranks, k: int) -> Values:

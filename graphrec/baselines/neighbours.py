@@ -1,0 +1,57 @@
+"""Sparse item-item weights, made in blocks of rows so that the full product never stands in memory."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.sparse import csr_array
+
+from graphrec.core.types import FloatArray, IntArray
+
+_ROWS = 512
+
+Weigh = Callable[[IntArray, IntArray, FloatArray], FloatArray]
+"""(from items, to items, values of the product) -> weights; arrays of one length."""
+
+
+@dataclass(frozen=True)
+class NeighbourScorer:
+    """Score of an item = sum of its weights from the items of the user's history.
+
+    `history[num_users, num_items]`, `weight[num_items, num_items]` (row: has, column: is scored).
+    """
+
+    history: csr_array
+    weight: csr_array
+    note: str = ""
+
+    def score(self, users: IntArray) -> FloatArray:
+        """Return `[len(users), num_items]` scores."""
+        scores: FloatArray = (self.history[users] @ self.weight).toarray()
+        return scores
+
+
+def nearest(left: csr_array, right: csr_array, weigh: Weigh, neighbours: int) -> csr_array:
+    """Return `weigh(left @ right)` without its diagonal, of each row only the `neighbours` largest.
+
+    `left[num_items, num_users]`, `right[num_users, num_items]`. Of equal weights the first items stay.
+    """
+    num_items = left.shape[0]
+    rows = (_row_block(left, right, start, weigh, neighbours) for start in range(0, num_items, _ROWS))
+    from_item, to_item, weight = (np.concatenate(parts) for parts in zip(*rows, strict=True))
+    return csr_array((weight, (from_item, to_item)), shape=(num_items, num_items))
+
+
+def _row_block(
+    left: csr_array, right: csr_array, start: int, weigh: Weigh, neighbours: int
+) -> tuple[IntArray, IntArray, FloatArray]:
+    product = sparse.coo_array(left[start : start + _ROWS] @ right)
+    from_item, to_item = product.row + start, product.col
+    weight = weigh(from_item, to_item, product.data).astype(np.float32)
+    order = np.lexsort((to_item, -weight, from_item))
+    order = order[from_item[order] != to_item[order]]
+    # Rows are now runs: an entry's place in its row is its distance from where the run starts.
+    place = np.arange(len(order)) - np.searchsorted(from_item[order], from_item[order])
+    kept = order[place < neighbours]
+    return from_item[kept], to_item[kept], weight[kept]

@@ -1,0 +1,188 @@
+"""Ranking: hand numbers on small matrices, extremes and empties, and the compiled pass against plain numpy."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from graphrec.metrics import ranking
+from graphrec.metrics.compare import paired_difference
+from graphrec.metrics.groups import GROUPS, coverage, popularity_groups
+from graphrec.metrics.measures import MEASURES, Ranks, hit_rate, measure_all, ndcg, recall, reciprocal_rank
+from graphrec.metrics.ranking import pair_ranks, rank, top_k
+from graphrec.metrics.scorers import VectorScorer
+
+NONE = np.empty(0, dtype=np.int64)
+
+
+class Table:
+    """Scores written out."""
+
+    def __init__(self, rows):
+        self.rows = np.array(rows, dtype=np.float32)
+
+    def score(self, users):
+        return self.rows[users]
+
+
+def ids(*values):
+    return np.array(values, dtype=np.int64)
+
+
+def seen(shape, *pairs):
+    user, item = zip(*pairs, strict=True) if pairs else ((), ())
+    return csr_array((np.ones(len(pairs), dtype=np.float32), (user, item)), shape=shape)
+
+
+def ranks(*users):
+    """Ranks of user 0, user 1, ..."""
+    user = np.repeat(np.arange(len(users)), [len(u) for u in users])
+    value = np.array([v for u in users for v in u], dtype=np.float64)
+    return Ranks(user=user, item=np.zeros(len(user), dtype=np.int64), value=value)
+
+
+def test_rank_counts_greater_items_and_half_of_equal_ones():
+    scorer = Table([[9, 5, 5, 5, 1]])
+    found = rank(scorer, ids(0, 0, 0), ids(0, 1, 4), seen((1, 5))).ranks
+    assert found.value.tolist() == [0.0, 2.0, 4.0]
+
+
+def test_seen_items_do_not_compete():
+    scorer = Table([[9, 8, 7, 6], [9, 8, 7, 6]])
+    found = rank(scorer, ids(0, 1), ids(3, 3), seen((2, 4), (0, 0), (0, 2))).ranks
+    assert found.value.tolist() == [1.0, 3.0]
+
+
+def test_a_constant_scorer_gets_the_middle_rank():
+    assert rank(Table([[0.0] * 11]), ids(0), ids(7), seen((1, 11))).ranks.value.tolist() == [5.0]
+
+
+def test_pairs_come_back_sorted_by_user_then_item():
+    found = rank(Table(np.eye(3)), ids(2, 0, 2), ids(2, 0, 1), seen((3, 3))).ranks
+    assert (found.user.tolist(), found.item.tolist()) == ([0, 2, 2], [0, 1, 2])
+    assert found.value.tolist() == [0.0, 1.5, 0.0]
+    assert found.starts.tolist() == [0, 1]
+
+
+def test_a_held_out_item_in_the_history_is_refused():
+    with pytest.raises(AssertionError, match="in the history"):
+        rank(Table([[1, 2]]), ids(0), ids(1), seen((1, 2), (0, 1)))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_score_that_is_no_number_is_refused(value):
+    with pytest.raises(AssertionError, match="NaN or infinity"):
+        rank(Table([[1, value]]), ids(0), ids(0), seen((1, 2)))
+
+
+def test_no_pairs_give_no_ranks_and_no_measures():
+    nothing = rank(Table([[1, 2]]), NONE, NONE, seen((1, 2)), top=2)
+    assert len(nothing.ranks) == 0 and nothing.top.shape == (0, 2)
+    assert measure_all(nothing.ranks) == {}
+
+
+def test_top_lists_leave_out_seen_items_and_end_with_minus_one():
+    ranking_ = rank(Table([[1, 4, 3, 2]]), ids(0), ids(0), seen((1, 4), (0, 1), (0, 2)), top=4)
+    assert ranking_.top.tolist() == [[3, 0, -1, -1]]
+
+
+def test_equal_scores_come_in_order_of_position():
+    assert top_k(np.array([[1, 2, 2, 2, 0]], dtype=np.float32), 2).tolist() == [[1, 2]]
+    assert top_k(np.zeros((2, 4), dtype=np.float32), 3).tolist() == [[0, 1, 2]] * 2
+
+
+@pytest.mark.parametrize("block", [1, 7, 100, 1 << 20])
+@pytest.mark.parametrize("levels", [2, 5, 10_000])
+def test_compiled_pass_equals_sorting(monkeypatch, block, levels):
+    rng = np.random.default_rng(levels)
+    scores = rng.integers(levels, size=(23, 41)).astype(np.float32)
+    hidden = rng.random((23, 41)) < 0.2
+    user, item = np.nonzero(~hidden & (rng.random((23, 41)) < 0.1))
+    monkeypatch.setattr(ranking, "_BLOCK", block)
+    found = rank(Table(scores), user, item, csr_array(hidden.astype(np.float32)), top=30)
+    masked = np.where(hidden, -np.inf, scores)
+    own = masked[user, item][:, None]
+    slow = (masked[user] > own).sum(axis=1) + 0.5 * ((masked[user] == own).sum(axis=1) - 1)
+    assert found.ranks.value.tolist() == slow.tolist()
+    order = np.argsort(-masked[np.unique(user)], axis=1, kind="stable")[:, :30]
+    expected = np.where(np.take_along_axis(hidden[np.unique(user)], order, axis=1), -1, order)
+    assert found.top.tolist() == expected.tolist()
+
+
+def test_rank_of_an_item_equals_its_place_in_the_top_list():
+    scores = np.random.default_rng(3).standard_normal((5, 20)).astype(np.float32)
+    top = top_k(scores, 20)
+    user, place = np.divmod(np.arange(100), 20)
+    assert pair_ranks(scores, user, top[user, place]).tolist() == place.tolist()
+
+
+def test_vector_scorer_is_the_dot_product():
+    scorer = VectorScorer(np.array([[1.0, 2.0], [0.0, 1.0]]), np.array([[3.0, 1.0], [0.0, -1.0]]))
+    np.testing.assert_allclose(scorer.score(ids(1, 0)), [[1.0, -1.0], [5.0, -2.0]])
+
+
+def test_measures_by_hand():
+    # User 0: one item at place 1. User 1: places 1 and 4 of three items, the third beyond k. User 2: beyond k.
+    given = ranks([0], [0, 3, 50], [10])
+    assert hit_rate(given, 10).tolist() == [1, 1, 0]
+    np.testing.assert_allclose(recall(given, 10), [1, 2 / 3, 0])
+    best = 1 + 1 / np.log2(3) + 1 / 2
+    np.testing.assert_allclose(ndcg(given, 10), [1, (1 + 1 / np.log2(5)) / best, 0])
+    np.testing.assert_allclose(reciprocal_rank(ranks([1], [3, 0], [10]), 10), [1 / 2, 1, 0])
+
+
+def test_a_fraction_below_k_is_a_hit():
+    assert hit_rate(ranks([9.5], [10.0]), 10).tolist() == [1, 0]
+    np.testing.assert_allclose(ndcg(ranks([0.5]), 10), [1 / np.log2(2.5)])
+
+
+def test_more_items_than_places():
+    given = ranks([0, 1, 2])
+    np.testing.assert_allclose(ndcg(given, 2), [1.0])
+    np.testing.assert_allclose(recall(given, 2), [2 / 3])
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_every_measure_is_within_bounds_and_monotone(name):
+    rng = np.random.default_rng(0)
+    given = ranks(*(rng.choice(60, size=n, replace=False) for n in rng.integers(1, 6, size=50)))
+    at_10, at_50 = MEASURES[name](given, 10), MEASURES[name](given, 50)
+    assert at_10.shape == (50,) and (at_10 >= 0).all() and (at_50 <= 1).all()
+    assert MEASURES[name](ranks([0], [0, 1]), 10).tolist() == [1, 1]
+    assert MEASURES[name](ranks([10], [11, 90]), 10).tolist() == [0, 0]
+    if name != "ndcg":
+        assert (at_50 >= at_10).all()
+
+
+def test_groups_carry_the_named_shares():
+    # 20 events: 8 + 2 reach the half, the last four items carry the last fifth.
+    group = popularity_groups(ids(8, 0, 2, 2, 2, 2, 1, 1, 1, 1))
+    assert [GROUPS[g] for g in group] == ["head", "cold", "head", "mid", "mid", "mid", "tail", "tail", "tail", "tail"]
+
+
+def test_groups_of_tiny_catalogues():
+    assert [GROUPS[g] for g in popularity_groups(ids(5))] == ["head"]
+    assert [GROUPS[g] for g in popularity_groups(ids(1, 1))] == ["head", "tail"]
+    assert [GROUPS[g] for g in popularity_groups(ids(0, 0))] == ["cold", "cold"]
+    assert len(popularity_groups(NONE)) == 0
+
+
+def test_coverage_counts_distinct_shown_items():
+    top = np.array([[0, 1], [1, -1]])
+    assert coverage(top, np.array([True, True, True, False])) == pytest.approx(2 / 3)
+    assert coverage(top, np.zeros(4, dtype=bool)) == 0.0
+
+
+def test_paired_difference_is_deterministic_and_covers_the_mean():
+    rng = np.random.default_rng(0)
+    base = rng.random(2000)
+    better = base + 0.1 + 0.05 * rng.standard_normal(2000)
+    found = paired_difference(better, base, seed=1)
+    assert found == paired_difference(better, base, seed=1)
+    assert found.low < found.mean < found.high and found.mean == pytest.approx(0.1, abs=0.01)
+    error = (better - base).std() / np.sqrt(2000)
+    assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.1)
+
+
+def test_a_model_does_not_differ_from_itself():
+    found = paired_difference(np.ones(3), np.ones(3), seed=0)
+    assert (found.mean, found.low, found.high) == (0.0, 0.0, 0.0)
