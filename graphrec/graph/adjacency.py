@@ -33,6 +33,7 @@ def to_torch(matrix: csr_array, device: torch.device | str = "cpu") -> torch.Ten
             torch.from_numpy(matrix.data.astype(np.float32)),
             size=matrix.shape,
             device=device,
+            check_invariants=False,
         )
 
 

@@ -40,12 +40,14 @@ def summarize(dataset: Dataset, probability: FloatArray, graph: MultiDomainGraph
         {"source": t[0], "name": t[1], "target": t[2], "num_edges": len(e), "mean_weight": float(e.weight.mean())}
         for t, e in graph.knowledge.items()
     ]
-    below = int((probability < config.threshold).sum())
     return {
-        "nodes": graph.num_nodes(),
+        **{f"num_{kind}_nodes": count for kind, count in graph.num_nodes().items()},
+        "num_event_edges": sum(map(len, graph.events.values())),
+        "num_knowledge_edges": sum(map(len, graph.knowledge.values())),
+        "num_triples_dropped": len(keep) - int(keep.sum()),
         "events": events,
         "knowledge": knowledge,
-        "triples": {"given": len(probability), "kept": int(keep.sum()), "below_threshold": below},
+        "num_triples_below_threshold": int((probability < config.threshold).sum()),
         "threshold": config.threshold,
         "dropped_relations": list(config.drop_relations),
     }

@@ -1,0 +1,126 @@
+"""Pretrain: fit the multi-domain encoder on the source domains and write its vectors."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from graphrec.core.progress import logger
+from graphrec.core.records import Record
+from graphrec.core.stage import StageContext
+from graphrec.core.tracking import Tracker
+from graphrec.core.types import JSON
+from graphrec.core.workspace import Workspace
+from graphrec.encoders.domain_views import DomainViews
+from graphrec.encoders.pretrained import FULL, TRAIN, Pretrained
+from graphrec.graph.graph import MultiDomainGraph
+from graphrec.graph.histories import Histories
+from graphrec.training.loop import fit
+from pretrain.config import PretrainConfig
+from pretrain.task import PretrainTask
+from pretrain.validate import CUTOFF, Validation, encode_items, encode_views
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What pretraining gives: vectors, the report's summary, validation scores."""
+
+    pretrained: Pretrained
+    summary: JSON
+    records: list[Record]
+
+
+def run(context: StageContext, config: PretrainConfig) -> None:
+    """Write `pretrained.safetensors` and `pretrained.json` for the run's source domains."""
+    graph = MultiDomainGraph.load(context.inputs["merge"].path)
+    outcome = pretrain(
+        graph, context.sources, config, seed=context.seed, workspace=context.workspace, tracker=context.tracker
+    )
+    outcome.pretrained.save(context.out)
+    context.finish(outcome.summary, outcome.records)
+
+
+def pretrain(
+    graph: MultiDomainGraph,
+    domains: Sequence[str],
+    config: PretrainConfig,
+    *,
+    seed: int,
+    workspace: Workspace,
+    tracker: Tracker,
+) -> Outcome:
+    """Train on the train events of `domains`, keep the epoch with the best mean validation NDCG@10.
+
+    Events of other domains are not looked at. With no domains there is nothing to learn and the
+    vectors are empty. A killed call goes on from the checkpoint in `workspace`.
+    """
+    domains = tuple(domains)
+    if not domains:
+        logger.info("pretrain: no source domains, nothing to learn")
+        return Outcome(_empty(graph, config), _summary((), config, [], 0), [])
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    encoder = _encoder(graph, domains, config, seed).to(device)
+    validation = Validation.of(graph, domains)
+    task = PretrainTask(encoder, graph, config, validation, seed)
+    result = fit(task, config.fit, seed=seed, workspace=workspace, tracker=tracker, label="pretrain")
+    summary = _summary(domains, config, result.curve, result.best_epoch)
+    return Outcome(_pretrained(encoder, graph), summary, _records(validation, encoder, seed))
+
+
+def _encoder(graph: MultiDomainGraph, domains: tuple[str, ...], config: PretrainConfig, seed: int) -> DomainViews:
+    options = config.encoder
+    return DomainViews(
+        graph,
+        domains,
+        dim=options.dim,
+        reach=options.reach,
+        decay=options.decay,
+        kg_weight=options.kg_weight,
+        gate=options.gate,
+        seed=seed,
+    )
+
+
+def _pretrained(encoder: DomainViews, graph: MultiDomainGraph) -> Pretrained:
+    with torch.no_grad():
+        nodes = encoder.nodes()
+    histories = {h: Histories.of(graph, encoder.domains, with_valid=h == FULL) for h in (TRAIN, FULL)}
+    item = {domain: encode_items(encoder, nodes, graph.catalog[domain]) for domain in encoder.domains}
+    entities = np.arange(graph.num_items, graph.num_items + graph.num_entities)
+    return Pretrained(
+        domains=encoder.domains,
+        dim=nodes.score.shape[1],
+        user_views={name: encode_views(encoder, nodes, history) for name, history in histories.items()},
+        item={TRAIN: item, FULL: item},
+        entity=encode_items(encoder, nodes, entities),
+    )
+
+
+def _empty(graph: MultiDomainGraph, config: PretrainConfig) -> Pretrained:
+    dim = config.encoder.dim
+    nothing = {history: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]() for history in (TRAIN, FULL)}
+    entity = np.zeros((graph.num_entities, dim), dtype=np.float32)
+    return Pretrained(domains=(), dim=dim, user_views=nothing, item=nothing, entity=entity)
+
+
+def _summary(domains: tuple[str, ...], config: PretrainConfig, curve: list[JSON], best_epoch: int) -> JSON:
+    return {"domains": list(domains), "dim": config.encoder.dim, "curve": curve, "best_epoch": best_epoch}
+
+
+def _records(validation: Validation, encoder: DomainViews, seed: int) -> list[Record]:
+    return [
+        Record(
+            stage="pretrain",
+            domain=domain,
+            split="valid",
+            group="all",
+            model="pretrain",
+            metric=metric,
+            k=CUTOFF,
+            seed=seed,
+            value=value,
+        )
+        for domain, scores in validation.scores(encoder).items()
+        for metric, value in scores.items()
+    ]

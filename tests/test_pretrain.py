@@ -1,0 +1,133 @@
+"""Pretraining on a toy world with one right answer, and its edges: no sources, one source, resume."""
+
+import numpy as np
+import pytest
+import torch
+
+from graphrec.core.tracking import NullTracker
+from graphrec.core.workspace import Workspace
+from graphrec.encoders.pretrained import FULL, TRAIN
+from graphrec.graph.graph import Edges, EventEdges, MultiDomainGraph
+from graphrec.training.config import FitConfig
+from pretrain.config import PretrainConfig, ViewsConfig
+from pretrain.stage import pretrain
+
+CONFIG = PretrainConfig(
+    encoder=ViewsConfig(dim=16),
+    fit=FitConfig(epochs=10, lr=0.02, batch_size=256, patience=5),
+    num_negatives=64,
+)
+
+
+def checkerboard(domains=("a", "b"), num_users=60, num_items=20):
+    """Even users take even items, odd users odd ones, in every domain; the last event is for validation."""
+    events, catalog = {}, {}
+    for index, domain in enumerate(domains):
+        rng = np.random.default_rng(index)
+        taken = [rng.permutation(np.arange(u % 2, num_items, 2))[:6] + index * num_items for u in range(num_users)]
+        user = np.repeat(np.arange(num_users), 6)
+        valid = np.tile(np.arange(6) == 5, num_users)
+        events[domain] = EventEdges(user=user, item=np.concatenate(taken), valid=valid)
+        catalog[domain] = np.arange(num_items) + index * num_items
+    parity = np.arange(num_items * len(domains))
+    knowledge = Edges(source=parity, target=parity % 2, weight=np.ones(len(parity), dtype=np.float32))
+    return MultiDomainGraph(
+        num_users=num_users,
+        num_items=len(parity),
+        num_entities=3,
+        catalog=catalog,
+        events=events,
+        knowledge={("item", "parity", "entity"): knowledge},
+    )
+
+
+def run(graph, domains, folder, config=CONFIG, seed=0):
+    folder.mkdir(exist_ok=True)
+    return pretrain(graph, domains, config, seed=seed, workspace=Workspace(folder), tracker=NullTracker())
+
+
+def parity_gap(user, item):
+    """Mean score of items of the user's own parity minus that of the other parity."""
+    score = user @ item.T
+    same = (np.arange(len(user))[:, None] + np.arange(len(item))) % 2 == 0
+    return score[same].mean() - score[~same].mean()
+
+
+def test_learns_the_checkerboard_in_every_domain(tmp_path):
+    made = run(checkerboard(), ("a", "b"), tmp_path / "w")
+    for history in (TRAIN, FULL):
+        for domain in ("a", "b"):
+            views, item = made.pretrained.user_views[history], made.pretrained.item[history]
+            assert parity_gap(views[domain], item[domain]) > 0.3
+    # The views share one space: what a user did in one domain says what they want in the other.
+    assert parity_gap(made.pretrained.user_views[TRAIN]["a"], made.pretrained.item[TRAIN]["b"]) > 0.2
+    assert {(r.domain, r.metric) for r in made.records} == {(d, m) for d in "ab" for m in ("ndcg", "hr")}
+    assert made.summary["best_epoch"] > 0 and made.summary["curve"][-1]["valid"] is not None
+
+
+@pytest.mark.parametrize("loss", ["sampled_softmax", "bpr"])
+@pytest.mark.parametrize("in_batch", [False, True])
+def test_one_domain_works_with_every_loss(tmp_path, loss, in_batch):
+    config = PretrainConfig(encoder=CONFIG.encoder, fit=CONFIG.fit, num_negatives=64, loss=loss, in_batch=in_batch)
+    made = run(checkerboard(("a",)), ("a",), tmp_path / "w", config)
+    assert parity_gap(made.pretrained.user_views[TRAIN]["a"], made.pretrained.item[TRAIN]["a"]) > 0.2
+
+
+def test_no_domains_give_empty_vectors(tmp_path):
+    made = run(checkerboard(), (), tmp_path / "w")
+    assert made.pretrained.domains == () and made.records == [] and made.summary["curve"] == []
+    assert made.pretrained.entity.shape == (3, 16) and not made.pretrained.entity.any()
+
+
+def test_what_nobody_touched_is_zero_and_the_rest_has_length_one(tmp_path):
+    graph = checkerboard()
+    graph.events["b"] = EventEdges(**{name: array[6:] for name, array in vars(graph.events["b"]).items()})
+    made = run(graph, ("a", "b"), tmp_path / "w").pretrained
+    assert not made.user_views[TRAIN]["b"][0].any()
+    assert np.allclose(np.linalg.norm(made.user_views[TRAIN]["b"][1:], axis=1), 1, atol=1e-5)
+    assert not made.entity[2].any() and np.allclose(np.linalg.norm(made.entity[:2], axis=1), 1, atol=1e-5)
+
+
+def test_events_of_other_domains_change_nothing(tmp_path):
+    one, other = checkerboard(), checkerboard()
+    events = other.events["b"]
+    other.events["b"] = EventEdges(user=events.user, item=events.item[::-1].copy(), valid=events.valid)
+    left, right = (run(g, ("a",), tmp_path / name).pretrained for name, g in (("l", one), ("r", other)))
+    assert np.array_equal(left.item[TRAIN]["a"], right.item[TRAIN]["a"])
+    assert np.array_equal(left.entity, right.entity)
+
+
+def test_the_same_seed_gives_the_same_bytes_and_validation_events_are_not_trained_on(tmp_path):
+    made = [run(checkerboard(), ("a", "b"), tmp_path / name).pretrained for name in ("1", "2")]
+    for domain in ("a", "b"):
+        assert np.array_equal(made[0].user_views[FULL][domain], made[1].user_views[FULL][domain])
+        assert not np.array_equal(made[0].user_views[FULL][domain], made[0].user_views[TRAIN][domain])
+
+
+def test_a_killed_pretraining_resumes_to_the_same_bytes(tmp_path, monkeypatch):
+    whole = run(checkerboard(), ("a", "b"), tmp_path / "whole").pretrained
+    from pretrain.task import PretrainTask
+
+    batches = PretrainTask.batches
+
+    def killed(self, epoch):
+        if epoch == 4:
+            raise KeyboardInterrupt
+        return batches(self, epoch)
+
+    monkeypatch.setattr(PretrainTask, "batches", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run(checkerboard(), ("a", "b"), tmp_path / "killed")
+    monkeypatch.undo()
+    resumed = run(checkerboard(), ("a", "b"), tmp_path / "killed").pretrained
+    assert np.array_equal(whole.item[FULL]["a"], resumed.item[FULL]["a"])
+    assert np.array_equal(whole.user_views[FULL]["b"], resumed.user_views[FULL]["b"])
+
+
+def test_without_validation_events_the_last_epoch_counts(tmp_path):
+    graph = checkerboard(("a",))
+    events = graph.events["a"]
+    graph.events["a"] = EventEdges(user=events.user, item=events.item, valid=np.zeros_like(events.valid))
+    made = run(graph, ("a",), tmp_path / "w")
+    assert made.summary["best_epoch"] == 10 and made.records == []
+    assert torch.isfinite(torch.from_numpy(made.pretrained.item[TRAIN]["a"])).all()
