@@ -1,5 +1,6 @@
 """Literal summaries and test scores of a whole run, small and plausible, for the report."""
 
+from functools import partial
 from itertools import product
 
 from graphrec.core.records import Record
@@ -56,11 +57,27 @@ SUMMARIES: dict[str, JSON] = {
     "denoise": {
         "num_triples": 17_431,
         "noise_share": 0.139,
-        "relations": [{"relation": EVIL, "num_triples": 9000, "mean_probability": 0.87, "num_below_half": 1210}],
+        "relations": [
+            {
+                "relation": EVIL,
+                "num_triples": 9000,
+                "mean_probability": 0.87,
+                "num_below_half": 1210,
+                "noise_share": 0.13,
+            }
+        ],
         "heldout": CURVES,
         "truth": {**CURVES, "auroc": 0.887, "precision_recall": [[r / 20, 0.9 - 0.5 * r / 20] for r in range(21)]},
     },
-    "merge": {"num_nodes": 13_568, "num_edges": 231_002, "num_triples_dropped": 402},
+    "merge": {
+        "num_user_nodes": 2469,
+        "num_item_nodes": 4999,
+        "num_entity_nodes": 6100,
+        "num_event_edges": 101_224,
+        "num_knowledge_edges": 34_058,
+        "num_triples_dropped": 402,
+        "events": [{"source": "user", "name": "garden", "target": "item", "num_edges": 9921, "num_valid": 801}],
+    },
     "pretrain": {
         "curve": [{"epoch": e, "loss": 4 / (e + 1) + 1, "valid": 0.05 - 0.04 / (e + 1)} for e in range(20)],
         "best_epoch": 17,
@@ -92,31 +109,45 @@ SUMMARIES: dict[str, JSON] = {
         "curve": [{"epoch": e, "loss": 3 / (e + 2) + 1, "valid": 0.045 - 0.01 / (e + 1)} for e in range(8)],
     },
     "longtail": {
+        "target": "garden",
+        "num_items": 512,
         "num_pairs": 80_231,
-        "pairs": {"head": {"num_pairs": 40_231}, "mid": {"num_pairs": 30_000}, "tail": {"num_pairs": 10_000}},
+        "num_items_without_vector": 2,
+        "best_epoch": 3,
+        "pairs": {
+            "head": {"num_items": 40, "num_items_with_pairs": 40, "num_pairs": 40_231, "num_pairs_to": 30_231},
+            "tail": {"num_items": 300, "num_items_with_pairs": 290, "num_pairs": 40_000, "num_pairs_to": 50_000},
+        },
+        "heldout": [{"group": "all", "num_pairs": 400, "before": 0.0812, "after": 0.0891}],
+        "curve": [{"epoch": e, "loss": 5 / e, "valid": 0.08 + 0.003 * e} for e in range(1, 5)],
+        "reason": "Epoch 3 has the best hit rate@20 on the choosing half of the validation users.",
     },
-    "evaluate": {},
+    "evaluate": {
+        "domain": "garden",
+        "num_users": 801,
+        "num_items": 512,
+        "left_out_users": 42,
+        "groups": {"all": 801, "head": 401, "mid": 240, "tail": 160, "cold": 0},
+        "ours": "graphrec",
+        "variants": ["target_only", "all_domains"],
+        "differences": [{"model": "ease", "difference": 0.0024, "low": 0.0004, "high": 0.0049}],
+        "notes": [],
+    },
     "export": {},
 }
 
-MODELS = {"ours": 1.1, "target_only": 1.0, "all_domains": 1.05, "popularity": 0.4, "rp3beta": 1.02, "ease": 1.04}
+MODELS = {"graphrec": 1.1, "target_only": 1.0, "all_domains": 1.05, "popularity": 0.4, "rp3beta": 1.02, "ease": 1.04}
 GROUPS = {"all": 1.0, "head": 1.4, "mid": 0.7, "tail": 0.3}
 
 
 def scores(factors: dict[str, float] = MODELS) -> list[Record]:
     """Return scores that are a product of model, group and cut-off, so that the best is known."""
     base = {"hr": 0.08, "recall": 0.08, "ndcg": 0.04, "mrr": 0.03, "coverage": 0.3}
-    return [
-        Record(
-            stage="evaluate",
-            domain="garden",
-            split="test",
-            group=group,
-            model=model,
-            metric=metric,
-            k=k,
-            seed=SEED,
-            value=base[metric] * factors[model] * GROUPS[group] * (k / 10) ** 0.5,
+    record = partial(Record, stage="evaluate", domain="garden", split="test", seed=SEED)
+    counts = [record(group=group, model="-", metric="num_pairs", k=0, value=100.0) for group in GROUPS]
+    return counts + [
+        record(
+            group=group, model=model, metric=metric, k=k, value=base[metric] * factors[model] * GROUPS[group] * k / 10
         )
         for model, group, metric, k in product(factors, GROUPS, base, (10, 20, 50))
     ]

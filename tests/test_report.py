@@ -103,7 +103,7 @@ def test_names_of_users_are_text_never_markup(whole: tuple[str, Page]) -> None:
 
 def test_every_drawing_has_words_and_every_table_scrolls(whole: tuple[str, Page]) -> None:
     html, page = whole
-    assert len(page.all("svg")) == len(page.all("figure")) == 11
+    assert len(page.all("svg")) == len(page.all("figure")) == 13
     assert all(svg["role"] == "img" and svg["aria-label"] for svg in page.all("svg"))
     assert all(region["aria-label"] and region["tabindex"] == "0" for region in page.all("div") if "role" in region)
     assert html.count("<table") == html.count('<div class="scroll"')
@@ -129,20 +129,20 @@ def test_numbers_reach_the_page(whole: tuple[str, Page]) -> None:
         assert expected in text
 
 
-DIFFERENCES = [{"model": "ease", "low": -0.0001, "high": 0.0049}]
+OPEN = [{"model": "ease", "low": -0.0001, "high": 0.0049}]
 
 
 @pytest.mark.parametrize(
     ("ours", "differences", "sentence"),
     [
         (1.1, [], "is ahead of the best baseline, EASE"),
-        (1.1, DIFFERENCES, "cannot be told apart from the best baseline, EASE"),
+        (1.1, OPEN, "cannot be told apart from the best baseline, EASE"),
         (0.9, [], "is behind the best baseline, EASE. For garden, serve EASE"),
         (0.9, [{"model": "ease", "low": -0.009, "high": -0.001}], "is behind the best baseline, EASE."),
     ],
 )
 def test_the_headline_is_honest(tmp_path: Path, ours: float, differences: list[JSON], sentence: str) -> None:
-    _, page = write(tmp_path, {"evaluate": {"differences": differences}}, {**MODELS, "ours": ours})
+    _, page = write(tmp_path, {"evaluate": {"differences": differences}}, {**MODELS, "graphrec": ours})
     assert sentence in words(page)
     assert ("no interval recorded" in words(page)) == (not differences)
 
@@ -189,7 +189,7 @@ def table_text(run: RunFolder) -> str:
 def test_terminal_table_marks_the_best(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", SUMMARIES, {"evaluate": scores({**MODELS, "ease": 2.0})})
     lines = table_text(run).splitlines()
-    assert [line.split()[0] for line in lines[4:10]] == ["ours", "target", "all", "popularity", "RP3beta", "EASE"]
+    assert [line.split()[0] for line in lines[4:10]] == ["graphrec", "target", "all", "popularity", "RP3beta", "EASE"]
     assert [line.count("*") for line in lines[4:10]] == [0, 0, 0, 0, 0, 6]
     assert "0.0800*" in lines[9]
 

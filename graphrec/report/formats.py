@@ -60,6 +60,7 @@ def model(name: str) -> str:
 
 
 _MODELS = {
+    "i2i": "item-to-item",
     "target_only": "target only",
     "all_domains": "all domains",
     "item_knn": "item-kNN",

@@ -25,7 +25,7 @@ class Interval:
 
 @dataclass(frozen=True)
 class Scores:
-    """Test scores on the target. `ours` comes from the evaluation's summary, else the model called "ours"."""
+    """Test scores on the target. `ours` comes from the evaluation's summary, else it is the model "graphrec"."""
 
     values: Mapping[Key, float]
     models: tuple[str, ...]
@@ -36,10 +36,12 @@ class Scores:
     @classmethod
     def read(cls, facts: Facts) -> "Scores":
         """Collect the target's test records, our models first."""
-        rows = [r for r in facts.records.get("evaluate", []) if r.domain == facts.target and r.split == "test"]
+        found = facts.records.get("evaluate", [])
+        # Counts carry no model.
+        rows = [r for r in found if r.domain == facts.target and r.split == "test" and r.model != "-"]
         models = list(dict.fromkeys(row.model for row in rows))
         summary = facts.summary("evaluate")
-        ours = str(summary.get("ours", "ours"))
+        ours = str(summary.get("ours", "graphrec"))
         candidates = {str(c.get("name")) for c in facts.summary("adapt").get("candidates", [])}
         variants = tuple(m for m in models if m != ours and m in candidates | set(summary.get("variants", [])))
         first = [m for m in (ours, *variants) if m in models]

@@ -19,20 +19,21 @@ def comparison(facts: Facts, scores: Scores) -> JSON:
     if not scores.models:
         return {"missing": "The evaluate stage did not run."}
     return {
-        "figures": list(_figures(scores)),
+        "figures": list(_figures(scores, facts.summary("evaluate").get("groups", {}))),
         "tables": [table for group in GROUPS if (table := _table(scores, group))["rows"]],
         "absent": [group for group in GROUPS if scores.best("ndcg", 10, group) is None],
         "notes": facts.summary("evaluate").get("notes", []),
     }
 
 
-def _figures(scores: Scores) -> Iterator[Figure]:
+def _figures(scores: Scores, pairs: JSON) -> Iterator[Figure]:
     shown = {group: _bars(scores, group) for group in GROUPS}
     # One scale for all buckets: that the tail is harder is part of the message.
     maximum = max((bar.value for bars in shown.values() for bar in bars), default=0.0)
     for group, bars in shown.items():
         if bars:
-            yield bar_figure(f"{group}: NDCG@10", bars, maximum=maximum)
+            size = f", {formats.count(pairs[group])} test events" if group in pairs else ""
+            yield bar_figure(f"{group}{size}", bars, maximum=maximum)
 
 
 def _bars(scores: Scores, group: str) -> list[Bar]:

@@ -61,10 +61,11 @@ def _figures(curves: list[tuple[str, str, JSON]]) -> Iterator[Figure]:
     )
 
 
-def _relation(relation: JSON) -> tuple[str, str, str, str]:
+def _relation(relation: JSON) -> tuple[str, ...]:
     return (
         formats.plain(relation.get("relation")),
         formats.count(relation.get("num_triples")),
         formats.score(relation.get("mean_probability")),
         formats.count(relation.get("num_below_half")),
+        formats.percent(relation.get("noise_share")),
     )

@@ -8,7 +8,11 @@ from graphrec.report.scores import Interval, Scores
 
 def headline(facts: Facts, scores: Scores) -> JSON:
     """Return the verdict on test NDCG@10 (ahead, level, behind or unknown), its words and its numbers."""
-    return {"shipped": _shipped(facts), **_verdict(facts.target, scores)}
+    return {
+        "shipped": _shipped(facts),
+        "num_users": facts.summary("evaluate").get("num_users"),
+        **_verdict(facts.target, scores),
+    }
 
 
 def _verdict(target: str, scores: Scores) -> JSON:

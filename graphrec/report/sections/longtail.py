@@ -6,6 +6,7 @@ from typing import Any
 from graphrec.core.types import JSON
 from graphrec.report import formats
 from graphrec.report.facts import Facts
+from graphrec.report.sections.learning import curve_figures
 
 
 def longtail(facts: Facts) -> JSON:
@@ -13,10 +14,21 @@ def longtail(facts: Facts) -> JSON:
     summary = facts.summary("longtail")
     if not summary:
         return {"missing": "The longtail stage did not run."}
+    numbers = {key: value for key, value in summary.items() if key not in _ELSEWHERE}
     return {
-        "scalars": [(formats.label(k), formats.plain(v)) for k, v in summary.items() if not _nested(v)],
-        "tables": list(_tables(summary)),
+        "reason": summary.get("reason", ""),
+        "scalars": [(formats.label(k), formats.plain(v)) for k, v in numbers.items() if not _nested(v)],
+        "tables": list(_tables(numbers)),
+        "figures": curve_figures("longtail", summary, "hit rate on validation"),
     }
+
+
+_ELSEWHERE = {"target", "reason", "curve"}
+
+_TITLES = {
+    "heldout": "Held-out next items found among the nearest, before and after training",
+    "pairs": "Training pairs by popularity of the item",
+}
 
 
 def _nested(value: Any) -> bool:
@@ -29,7 +41,7 @@ def _tables(summary: JSON) -> Iterator[JSON]:
         if rows:
             columns = list(dict.fromkeys(column for row in rows for column in row))
             yield {
-                "title": formats.label(key),
+                "title": _TITLES.get(key, formats.label(key)),
                 "columns": [formats.label(column) for column in columns],
                 "rows": [[formats.plain(row.get(column)) for column in columns] for row in rows],
             }

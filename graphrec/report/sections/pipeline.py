@@ -66,10 +66,18 @@ def _denoise(summary: JSON) -> Iterator[Pair]:
     yield "more likely wrong than right", formats.count(sum(below)) if below else formats.ABSENT
 
 
+def _merge(summary: JSON) -> Iterator[Pair]:
+    nodes = [value for key, value in summary.items() if key.startswith("num_") and key.endswith("_nodes")]
+    yield "nodes", formats.count(sum(nodes)) if nodes else formats.ABSENT
+    yield "event edges", formats.count(summary.get("num_event_edges"))
+    yield "knowledge edges", formats.count(summary.get("num_knowledge_edges"))
+    yield "triples dropped", formats.count(summary.get("num_triples_dropped"))
+
+
 def _pretrain(summary: JSON) -> Iterator[Pair]:
     yield "domains", formats.count(len(summary["domains"])) if "domains" in summary else formats.ABSENT
     yield "dimensions", formats.count(summary.get("dim"))
-    yield "best epoch", formats.count(summary.get("best_epoch"))
+    yield "kept epoch", formats.count(summary.get("best_epoch"))
     inherited = summary.get("inherited")
     if isinstance(inherited, Mapping):
         yield "taken over from", formats.plain(inherited.get("run"))
@@ -86,6 +94,19 @@ def _adapt(summary: JSON) -> Iterator[Pair]:
     yield "shipped", formats.plain(summary.get("shipped"))
 
 
+def _longtail(summary: JSON) -> Iterator[Pair]:
+    yield "training pairs", formats.count(summary.get("num_pairs"))
+    yield "items", formats.count(summary.get("num_items"))
+    yield "items without vector", formats.count(summary.get("num_items_without_vector"))
+    yield "kept epoch", formats.count(summary.get("best_epoch"))
+
+
+def _evaluate(summary: JSON) -> Iterator[Pair]:
+    yield "test users", formats.count(summary.get("num_users"))
+    yield "without history, left out", formats.count(summary.get("left_out_users"))
+    yield "items ranked", formats.count(summary.get("num_items"))
+
+
 def _export(summary: JSON) -> Iterator[Pair]:
     yield "users", formats.count(summary.get("num_users"))
     yield "users left out", formats.count(summary.get("num_users_left_out"))
@@ -96,8 +117,11 @@ def _export(summary: JSON) -> Iterator[Pair]:
 _CHOSEN = {
     "ingest": _ingest,
     "denoise": _denoise,
+    "merge": _merge,
     "pretrain": _pretrain,
     "select": _select,
     "adapt": _adapt,
+    "longtail": _longtail,
+    "evaluate": _evaluate,
     "export": _export,
 }

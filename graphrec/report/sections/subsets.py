@@ -23,7 +23,7 @@ def _trials(summary: JSON) -> JSON:
     trials.sort(key=lambda t: -t["value"])
     guards = (0, len(summary.get("sources", [])))
     marked = [
-        (t, sorted(t["domains"]) == chosen, index < _SHOWN or len(t["domains"]) in guards)
+        (t, sorted(t.get("domains", [])) == chosen, index < _SHOWN or len(t.get("domains", [])) in guards)
         for index, t in enumerate(trials)
     ]
     bars = [_bar(t, is_chosen=is_chosen) for t, is_chosen, shown in marked if shown or is_chosen]
@@ -31,7 +31,7 @@ def _trials(summary: JSON) -> JSON:
         "figure": bar_figure("Validation NDCG@10 by subset of source domains", bars, note=_NOTE) if bars else None,
         "hidden": len(trials) - len(bars),
         "trials": [
-            (_name(t["domains"]), formats.score(t["value"]), formats.score(t.get("standard_error")), is_chosen)
+            (_name(t.get("domains", [])), formats.score(t["value"]), formats.score(t.get("standard_error")), is_chosen)
             for t, is_chosen, _ in marked
         ],
         "reason": summary.get("reason", ""),
@@ -45,7 +45,7 @@ _NOTE = "Whiskers are one standard error each way. The chosen subset is coloured
 def _bar(trial: JSON, *, is_chosen: bool) -> Bar:
     value, error = trial["value"], trial.get("standard_error")
     low, high = (value - error, value + error) if formats.is_number(error) else (None, None)
-    return Bar(_name(trial["domains"]), value, "ours" if is_chosen else "other", low, high)
+    return Bar(_name(trial.get("domains", [])), value, "ours" if is_chosen else "other", low, high)
 
 
 def _candidates(summary: JSON) -> JSON:
