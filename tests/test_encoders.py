@@ -2,9 +2,13 @@
 
 import numpy as np
 import pytest
+import torch
 
 from graphrec.core.errors import ArtifactError
+from graphrec.encoders.domain_views import DomainViews
 from graphrec.encoders.pretrained import FULL, TRAIN, Pretrained
+from graphrec.graph.graph import Edges, EventEdges, MultiDomainGraph
+from graphrec.graph.histories import Histories
 
 
 def some_pretrained(domains=("a", "b")):
@@ -40,3 +44,62 @@ def test_a_damaged_pretrained_is_one_clear_error(tmp_path):
     (tmp_path / "pretrained.json").write_text('{"domains": ["a", "c"], "dim": 4}')
     with pytest.raises(ArtifactError, match="lacks 'user/train/c'; run pretrain again"):
         Pretrained.load(tmp_path)
+
+
+def small_graph():
+    """Users 0 and 1; items 0-1 in `a`, 2-3 in `b`, item 4 in `c`; entity 0 ties items 0, 2 and 4; entity 1 is alone."""
+    flags = {"a": (False, False, False), "b": (False, False), "c": (False,)}
+    pairs = {"a": ((0, 0), (0, 1), (1, 1)), "b": ((0, 2), (0, 3)), "c": ((1, 4),)}
+    return MultiDomainGraph(
+        num_users=2,
+        num_items=5,
+        num_entities=2,
+        catalog={"a": np.array([0, 1]), "b": np.array([2, 3]), "c": np.array([4])},
+        events={
+            d: EventEdges(user=np.array(p)[:, 0], item=np.array(p)[:, 1], valid=np.array(flags[d]))
+            for d, p in pairs.items()
+        },
+        knowledge={
+            ("item", "is", "entity"): Edges(
+                source=np.array([0, 2, 4]), target=np.array([0, 0, 0]), weight=np.ones(3, dtype=np.float32)
+            )
+        },
+    )
+
+
+def encoder(kg_weight=0.5, domains=("a", "b")):
+    return DomainViews(small_graph(), domains, dim=8, reach=5, decay=0.5, kg_weight=kg_weight, gate=0.3, seed=0)
+
+
+def unit(vector):
+    return vector / vector.norm()
+
+
+@torch.no_grad()
+def test_a_view_is_the_recency_weighted_sum_of_items():
+    model = encoder(kg_weight=0.0)
+    histories = Histories.of(small_graph(), model.domains, with_valid=False)
+    views = model.views(model.nodes(), histories.latest(np.array([0, 1]), 5))
+    p = model.context
+    assert torch.allclose(views[0, 0], unit(0.5 * p[0] + p[1]), atol=1e-6)
+    assert torch.allclose(views[0, 1], unit(0.5 * p[2] + p[3]), atol=1e-6)
+    assert torch.allclose(views[1, 0], unit(p[1]), atol=1e-6) and not views[1, 1].any()
+    z = model.users(views, 0)
+    assert torch.allclose(z[0], unit(views[0, 0] + 0.3 * views[0, 1]), atol=1e-6)
+    off = model.users(views, 0, torch.tensor([[0.0, 1.0], [1.0, 0.0]]))
+    assert torch.allclose(off[0], views[0, 1], atol=1e-6) and torch.allclose(off[1], views[1, 0], atol=1e-6)
+
+
+@torch.no_grad()
+def test_items_of_two_domains_meet_in_an_entity_and_items_of_no_domain_stay_out():
+    model = encoder(kg_weight=0.5)
+    nodes, p = model.nodes().score, model.score
+    # Entity 0 is node 5; it has two neighbours here, because domain `c` is not one of the encoder's.
+    assert torch.allclose(nodes[5], 0.5 * (p[0] + p[2]) / 2**0.5, atol=1e-6)
+    assert torch.allclose(nodes[0], p[0], atol=1e-6), "the entity begins at zero"
+    assert not nodes[4].any() and not nodes[6].any()
+
+
+def test_the_first_vectors_of_a_domain_do_not_depend_on_the_other_domains():
+    assert torch.equal(encoder().context[:2], encoder(domains=("b", "a")).context[:2])
+    assert torch.equal(encoder().context[:2], encoder(domains=("a",)).context[:2])

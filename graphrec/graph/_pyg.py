@@ -1,8 +1,14 @@
 """The graph as PyG `HeteroData`, for convolutions and tools of that library."""
 
+import warnings
+
 import numpy as np
 import torch
-from torch_geometric.data import HeteroData
+
+with warnings.catch_warnings():
+    # The library compiles parts of itself with torch.jit.script, which torch deprecates.
+    warnings.filterwarnings("ignore", message=".*torch.jit.script.*", category=DeprecationWarning)
+    from torch_geometric.data import HeteroData
 
 from graphrec.graph.graph import MultiDomainGraph
 

@@ -1,0 +1,175 @@
+"""The graph: triples resolved through links, histories with one event left out, propagation, the merge stage."""
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+from graphrec.core.errors import ArtifactError, ConfigError
+from graphrec.core.ids import IdMap
+from graphrec.data.dataset import Dataset, Events, Triples
+from graphrec.graph._pyg import to_hetero
+from graphrec.graph.adjacency import propagate, symmetric_adjacency, to_torch
+from graphrec.graph.build import build_graph
+from graphrec.graph.graph import MultiDomainGraph
+from graphrec.graph.histories import Histories
+from graphrec.stages.config import MergeConfig
+from graphrec.stages.merge import merge, summarize
+
+
+def ids(*values):
+    return np.array(values, dtype=np.int64)
+
+
+def events(*rows):
+    user, item, domain = zip(*rows, strict=True)
+    return Events(user=ids(*user), item=ids(*item), domain=ids(*domain))
+
+
+def dataset(triples=((0, 0, 1), (0, 0, 2), (2, 1, 3), (1, 1, 0)), confidence=(1.0, 0.5, 1.0, 1.0)):
+    """Two users, items 0-2 in `a` and 3-4 in `b`; entity 0 is items 0 and 3, entity 1 is item 1, 2 and 3 are none."""
+    head, relation, tail = (ids(*column) for column in zip(*triples, strict=True)) if triples else (ids(),) * 3
+    return Dataset(
+        domains=("a", "b"),
+        relations=("like", "near"),
+        users=IdMap.build("user", pl.Series(["u0", "u1"])),
+        items=IdMap.build("item", pl.Series([f"i{i}" for i in range(5)])),
+        entities=IdMap.build("entity", pl.Series([f"e{i}" for i in range(4)])),
+        catalog={"a": ids(0, 1, 2), "b": ids(3, 4)},
+        train=events((0, 2, 0), (0, 0, 0), (1, 1, 0), (0, 4, 1)),
+        valid=events((0, 1, 0), (0, 3, 1)),
+        triples=Triples(head=head, relation=relation, tail=tail, confidence=np.array(confidence, dtype=np.float32)),
+        link_item=ids(0, 3, 1),
+        link_entity=ids(0, 0, 1),
+        text=("",) * 5,
+    )
+
+
+def built(threshold=0.0, probability=(1.0, 0.8, 0.5, 0.02), **options):
+    return build_graph(dataset(), np.array(probability, dtype=np.float32), threshold=threshold, **options)
+
+
+def listed(graph):
+    return {
+        key: [(int(s), int(t), round(float(w), 4)) for s, t, w in zip(e.source, e.target, e.weight, strict=True)]
+        for key, e in graph.knowledge.items()
+    }
+
+
+def test_triple_ends_become_the_linked_items_and_weights_multiply():
+    assert listed(built()) == {
+        ("entity", "near", "entity"): [(2, 3, 0.5)],
+        ("item", "like", "entity"): [(0, 2, 0.4), (3, 2, 0.4)],
+        ("item", "like", "item"): [(0, 1, 1.0), (3, 1, 1.0)],
+        ("item", "near", "item"): [(1, 0, 0.02), (1, 3, 0.02)],
+    }
+
+
+def test_threshold_and_dropped_relations():
+    assert set(listed(built(threshold=0.1))) == {
+        ("entity", "near", "entity"),
+        ("item", "like", "entity"),
+        ("item", "like", "item"),
+    }
+    assert set(listed(built(drop_relations=("like",)))) == {("entity", "near", "entity"), ("item", "near", "item")}
+    with pytest.raises(ConfigError, match="drop_relations: no relation 'lik'; known relations: like, near"):
+        built(drop_relations=("lik",))
+
+
+def test_doubled_edges_keep_the_better_weight_and_self_loops_go():
+    data = dataset(triples=((0, 0, 1), (0, 0, 1), (1, 0, 1)), confidence=(0.3, 0.9, 1.0))
+    graph = build_graph(data, np.ones(3, dtype=np.float32), threshold=0)
+    assert listed(graph) == {("item", "like", "item"): [(0, 1, 0.9), (3, 1, 0.9)]}
+
+
+def test_events_keep_time_order_with_validation_last():
+    a = built().events["a"]
+    assert a.user.tolist() == [0, 0, 0, 1] and a.item.tolist() == [2, 0, 1, 1]
+    assert a.valid.tolist() == [False, False, True, False]
+
+
+def test_a_graph_without_triples_survives_save_and_load(tmp_path):
+    graph = build_graph(dataset(triples=(), confidence=()), np.empty(0, dtype=np.float32), threshold=0)
+    graph.save(tmp_path)
+    assert MultiDomainGraph.load(tmp_path).knowledge == {}
+
+
+def test_save_and_load(tmp_path):
+    graph = built()
+    graph.save(tmp_path)
+    back = MultiDomainGraph.load(tmp_path)
+    assert back.num_nodes() == {"user": 2, "item": 5, "entity": 4} and back.domains == ("a", "b")
+    assert listed(back) == listed(graph)
+    for domain in ("a", "b"):
+        assert np.array_equal(back.catalog[domain], graph.catalog[domain])
+        assert all(np.array_equal(x, vars(back.events[domain])[n]) for n, x in vars(graph.events[domain]).items())
+    (tmp_path / "graph.json").write_text((tmp_path / "graph.json").read_text().replace('"b"', '"c"'))
+    with pytest.raises(ArtifactError, match="lacks 'catalog/c'; run merge again"):
+        MultiDomainGraph.load(tmp_path)
+
+
+def test_hetero_data_has_every_edge_type():
+    data = to_hetero(built())
+    assert data["user"].num_nodes == 2 and data["user", "a", "item"].edge_index.tolist() == [[0, 0, 0, 1], [2, 0, 1, 1]]
+    assert data["user", "b", "item"].valid.tolist() == [False, True]
+    assert data["item", "like", "item"].edge_weight.tolist() == [1.0, 1.0]
+    data.validate()
+
+
+def test_merge_stage_counts_what_it_did():
+    probability, config = np.array([1, 0.8, 0.5, 0.02], dtype=np.float32), MergeConfig(drop_relations=("near",))
+    summary = summarize(dataset(), probability, merge(dataset(), probability, config), config)
+    assert summary["num_triples_dropped"] == 2 and summary["num_triples_below_threshold"] == 1
+    assert summary["num_event_edges"] == 6 and summary["num_knowledge_edges"] == 4
+    assert summary["events"][0] == {"source": "user", "name": "a", "target": "item", "num_edges": 4, "num_valid": 1}
+
+
+def bags_of(bags, row, domain, num_domains=2):
+    ends = np.append(bags.start, len(bags.item))
+    part = slice(ends[row * num_domains + domain], ends[row * num_domains + domain + 1])
+    return list(zip(bags.item[part].tolist(), bags.distance[part].tolist(), strict=True))
+
+
+def test_histories_leave_the_event_out():
+    history = Histories.of(built(), ("a", "b"), with_valid=True)
+    assert history.item.tolist() == [2, 0, 1, 1, 4, 3] and history.domain.tolist() == [0, 0, 0, 0, 1, 1]
+    bags = history.around(ids(1, 3, 5), reach=9)
+    assert bags_of(bags, 0, 0) == [(2, 1), (1, 1)] and bags_of(bags, 0, 1) == [(4, 2), (3, 1)]
+    assert bags_of(bags, 1, 0) == [] and bags_of(bags, 1, 1) == []
+    assert bags_of(bags, 2, 0) == [(2, 3), (0, 2), (1, 1)] and bags_of(bags, 2, 1) == [(4, 1)]
+
+
+def test_histories_are_cut_to_the_reach():
+    history = Histories.of(built(), ("a", "b"), with_valid=True)
+    assert bags_of(history.around(ids(0), reach=1), 0, 0) == [(0, 1)]
+    assert bags_of(history.latest(ids(0, 1), reach=2), 0, 0) == [(0, 2), (1, 1)]
+    assert bags_of(history.latest(ids(0, 1), reach=2), 1, 0) == [(1, 1)]
+
+
+def test_train_histories_do_not_know_validation_events():
+    history = Histories.of(built(), ("b", "a"), with_valid=False)
+    assert history.item.tolist() == [4, 2, 0, 1] and history.active(0).tolist() == [True, False]
+    assert len(Histories.of(built(), (), with_valid=True)) == 0
+
+
+def test_adjacency_has_hand_numbers():
+    # A path 0 - 1 - 2 with weights 1 and 3: degrees 1, 4, 3; node 3 is alone.
+    matrix = symmetric_adjacency(ids(0, 2), ids(1, 1), np.array([1, 3], dtype=np.float32), 4).toarray()
+    expected = np.zeros((4, 4))
+    expected[0, 1] = expected[1, 0] = 1 / np.sqrt(1 * 4)
+    expected[1, 2] = expected[2, 1] = 3 / np.sqrt(4 * 3)
+    assert np.allclose(matrix, expected, atol=1e-7)
+
+
+def test_fast_propagation_equals_the_dense_product_forward_and_backward():
+    draw = np.random.default_rng(0)
+    source, target = draw.integers(0, 30, size=(2, 80))
+    matrix = symmetric_adjacency(source, target, draw.random(80).astype(np.float32), 30)
+    fast, slow = (torch.from_numpy(draw.normal(size=(30, 5)).astype(np.float32)).requires_grad_() for _ in range(2))
+    slow.data.copy_(fast.data)
+    weight = torch.from_numpy(draw.normal(size=(30, 5)).astype(np.float32))
+    for z, product in ((fast, propagate), (slow, torch.matmul)):
+        adjacency = to_torch(matrix) if product is propagate else torch.from_numpy(matrix.toarray())
+        (product(adjacency, product(adjacency, z).tanh()) * weight).sum().backward()
+    assert torch.allclose(fast.grad, slow.grad, atol=1e-6)
+    assert torch.allclose(propagate(to_torch(matrix), fast), torch.from_numpy(matrix.toarray()) @ slow, atol=1e-6)
