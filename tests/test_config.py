@@ -33,6 +33,24 @@ def test_yaml_becomes_typed_values() -> None:
     assert job == Job(folder=Path("x"), epochs=3, optim=Optim(lr=0.001), parts=(Optim(lr=2.0),))
 
 
+def test_a_section_given_in_part_keeps_the_rest_of_its_declared_default() -> None:
+    @config
+    class Fit:
+        """Options of a fit."""
+
+        optim: Optim = option(Optim(lr=0.5, kind="sgd"), help="Optimiser.")
+
+    @config
+    class Outer:
+        """Options around a fit."""
+
+        fit: Fit = option(Fit(), help="The fit.")
+
+    made = parse(Outer, {"fit": {"optim": {"lr": 2}}}, source="x")
+    assert made.fit.optim == Optim(lr=2.0, kind="sgd")
+    assert [doc.default for doc in describe(Outer)] == ["0.5", '"sgd"']
+
+
 def test_round_trip_through_a_mapping() -> None:
     job = read("folder: x\nparts: [{kind: sgd}]")
     assert parse(Job, to_mapping(job), source="again") == job

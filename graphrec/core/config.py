@@ -74,10 +74,11 @@ def parse(cls: type[C], mapping: Mapping[str, Any], *, source: str) -> C:
     """Turn `mapping` into `cls`, or raise one `ConfigError` that lists every problem.
 
     `source` (a file name) starts each line of the message. Values pass through JSON rules: lists
-    become tuples, integers are accepted for floats, nothing else is coerced.
+    become tuples, integers are accepted for floats, nothing else is coerced. A section that is
+    given in part keeps the rest of its declared default.
     """
     try:
-        text = json.dumps(mapping, default=str)
+        text = json.dumps(_filled(cls, mapping), default=str)
         made = TypeAdapter(cls).validate_json(text, strict=True)
     except ValidationError as error:
         raise ConfigError("\n".join(_problem(cls, source, e) for e in error.errors())) from None
@@ -133,18 +134,20 @@ def to_mapping(made: Any) -> JSON:
     return cast(JSON, json.loads(json.dumps(dataclasses.asdict(made), default=str)))
 
 
-def describe(cls: type[Any], prefix: str = "") -> Iterator[FieldDoc]:
-    """Yield one `FieldDoc` for every leaf option of `cls`, depth first, in declaration order."""
+def describe(cls: type[Any], prefix: str = "", instance: Any = None) -> Iterator[FieldDoc]:
+    """Yield one `FieldDoc` for every leaf option of `cls`, depth first, in declaration order.
+
+    Defaults are those of `instance` where one is given: a section may be declared with its own.
+    """
     hints = typing.get_type_hints(cls)
     for name, info in _fields(cls).items():
-        path = f"{prefix}{name}"
+        path, default = f"{prefix}{name}", _default(info) if instance is None else getattr(instance, name)
         inner, mark = _section(hints[name])
         if inner is not None:
-            yield from describe(inner, prefix=f"{path}{mark}.")
+            yield from describe(inner, f"{path}{mark}.", default if dataclasses.is_dataclass(default) else None)
             continue
-        given = None if info.is_required() else info.get_default(call_default_factory=True, validated_data={})
-        default = "required" if info.is_required() else json.dumps(given, default=str)
-        yield FieldDoc(path, _type_name(hints[name]), default, _range(info), info.description or "")
+        shown = "required" if default is ... else json.dumps(default, default=str)
+        yield FieldDoc(path, _type_name(hints[name]), shown, _range(info), info.description or "")
 
 
 class _Loader(yaml.SafeLoader):
@@ -172,6 +175,27 @@ _Loader.add_implicit_resolver(
 
 def _fields(cls: type[Any]) -> dict[str, FieldInfo]:
     return cast(dict[str, FieldInfo], cls.__pydantic_fields__)
+
+
+def _default(info: FieldInfo) -> Any:
+    return ... if info.is_required() else info.get_default(call_default_factory=True, validated_data={})
+
+
+def _filled(cls: type[Any], mapping: Mapping[str, Any]) -> JSON:
+    """Lay `mapping` over the declared defaults of its sections, so that part of a section can be given."""
+    result = dict(mapping)
+    for name, info in _fields(cls).items():
+        default = _default(info)
+        if dataclasses.is_dataclass(default) and isinstance(result.get(name), Mapping):
+            result[name] = _overlaid(to_mapping(default), result[name])
+    return result
+
+
+def _overlaid(base: JSON, change: Mapping[str, Any]) -> JSON:
+    both = {
+        k: _overlaid(base[k], v) for k, v in change.items() if isinstance(v, Mapping) and isinstance(base.get(k), dict)
+    }
+    return {**base, **change, **both}
 
 
 def _section(hint: Any) -> tuple[type[Any] | None, str]:
