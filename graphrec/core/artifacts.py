@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -113,11 +114,13 @@ class RunFolder:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
         workspace = Workspace(self.path / "work").part(folder.name)
+        start = time.monotonic()
         write(folder, workspace)
+        seconds = round(time.monotonic() - start, 1)
         listed = {str(p.relative_to(folder)): p for p in sorted(folder.rglob("*")) if p.is_file()}
         entries = {name: {"bytes": p.stat().st_size, "sha256": files.file_hash(p)} for name, p in listed.items()}
         manifest = {"schema": SCHEMA, "fingerprint": recipe.fingerprint, **dataclasses.asdict(recipe)}
-        files.write_json(folder / MANIFEST, {**manifest, **facts, "files": entries})
+        files.write_json(folder / MANIFEST, {**manifest, **facts, "seconds": seconds, "files": entries})
         shutil.rmtree(workspace.path, ignore_errors=True)
         return Artifact.open(folder)
 
