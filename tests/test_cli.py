@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from graphrec.cli.config import RunConfig, load_config, section_class
+from graphrec.cli.config import RunConfig, load_config, options_of
 from graphrec.cli.examples import example_folder, list_examples
 from graphrec.cli.table import STAGES, needed
 from graphrec.core.config import describe, parse, to_mapping
@@ -37,7 +37,7 @@ def test_help_is_instant_and_loads_no_torch() -> None:
 def test_a_stages_help_ends_with_its_options(stage: str) -> None:
     shown = graphrec(stage, "--help")
     assert shown.returncode == 0
-    assert all(doc.path in shown.stdout for doc in describe(section_class(stage)))
+    assert all(doc.path in shown.stdout for doc in options_of(stage))
 
 
 @pytest.mark.parametrize("stage", ["run", *STAGES])

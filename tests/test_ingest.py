@@ -151,6 +151,8 @@ def test_integer_and_text_ids_of_one_item_meet(folder: Path) -> None:
 def test_nothing_but_interactions_is_required(folder: Path) -> None:
     built = build(folder, triples=[], link_by_id=False)
     assert len(built.dataset.triples) == 0
+    save_dataset(built.dataset, built.test, folder)
+    assert len(load_dataset(folder).triples.relation) == 0
     summary = summarise(built, None, "")
     assert summary["notes"] == ["no triples: denoising has nothing to do, and the graph holds interactions only"]
     json.dumps(summary)

@@ -1,15 +1,12 @@
 """The configuration of a whole run: a name, a target, a seed, and one section per stage."""
 
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 from finetune.config import AdaptConfig, SelectConfig
+from graphrec.core.config import FieldDoc, apply_overrides, config, describe, option, parse, read_yaml
+from graphrec.stages.config import EvaluateConfig, ExportConfig, IngestConfig, LongtailConfig, MergeConfig
 from kg_denoise.config import DenoiseConfig
 from pretrain.config import InheritConfig, PretrainConfig
-
-from graphrec.core.config import apply_overrides, config, option, parse, read_yaml
-from graphrec.stages.config import EvaluateConfig, ExportConfig, IngestConfig, LongtailConfig, MergeConfig
 
 
 @config
@@ -37,6 +34,6 @@ def load_config(path: Path, overrides: list[str]) -> RunConfig:
     return parse(RunConfig, apply_overrides(read_yaml(path), overrides), source=str(path))
 
 
-def section_class(stage: str) -> type[Any]:
-    """Return the config class of `stage`."""
-    return type(next(f.default for f in fields(RunConfig) if f.name == stage))
+def options_of(stage: str) -> list[FieldDoc]:
+    """Return every option of `stage` by its full path, or those of the whole run for "run"."""
+    return [doc for doc in describe(RunConfig) if stage == "run" or doc.path.startswith(f"{stage}.")]

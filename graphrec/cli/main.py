@@ -5,9 +5,8 @@ import logging
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-import click
 import typer
 from typer.core import TyperCommand
 
@@ -37,14 +36,9 @@ def main() -> None:
     logging.getLogger("graphrec").setLevel(logging.INFO)
     try:
         _check_packages()
-        sys.exit(app(standalone_mode=False) or 0)
+        app()
     except GraphrecError as error:
         sys.exit(_fail(str(error)))
-    except click.exceptions.Abort:
-        sys.exit(130)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
 
 
 @app.command()
@@ -64,16 +58,14 @@ def _run(config: Path, overrides: list[str] | None, out: Path | None, track: boo
 class _StageCommand(TyperCommand):
     """A stage's command, whose help ends with the stage's options."""
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Add the options, read from the stage's config class only when help is asked for."""
-        from graphrec.cli.config import section_class
-        from graphrec.core.config import describe
+        from graphrec.cli.config import options_of
 
-        stage = str(ctx.info_name)
-        with formatter.section(f"Configuration (set by {stage}.KEY=VALUE, or in the YAML)"):
+        with formatter.section("Configuration (KEY=VALUE, or in the YAML)"):
             rows = [
-                (d.path, f"{d.help} [{d.default}{'; ' if d.range else ''}{d.range}]")
-                for d in describe(section_class(stage))
+                (d.path, f"{d.help} [{'; '.join(filter(None, (d.default, d.range)))}]")
+                for d in options_of(str(ctx.info_name))
             ]
             formatter.write_dl(rows)
 
@@ -128,16 +120,14 @@ def show(stage: Annotated[str, typer.Argument(help="A stage, or `run` for the op
     from rich.console import Console
     from rich.table import Table
 
-    from graphrec.cli.config import RunConfig, section_class
-    from graphrec.core.config import describe
+    from graphrec.cli.config import options_of
 
     if stage not in ("run", *STAGES):
         close = difflib.get_close_matches(stage, STAGES, n=1)
-        raise click.UsageError(f"no stage {stage!r}; stages: {', '.join(close or STAGES)}")
+        raise typer.BadParameter(f"no stage {stage!r}; stages: {', '.join(close or STAGES)}")
     table = Table("option", "type", "default", "range", "help", box=None, header_style="bold")
-    prefix = "" if stage == "run" else f"{stage}."
-    for doc in describe(RunConfig if stage == "run" else section_class(stage)):
-        table.add_row(f"{prefix}{doc.path}", doc.type, doc.default, doc.range, doc.help)
+    for doc in options_of(stage):
+        table.add_row(doc.path, doc.type, doc.default, doc.range, doc.help)
     Console().print(table)
 
 

@@ -63,11 +63,11 @@ def build_dataset(
     triples, dropped_triples = _surviving(raw, links, items, scopes)
     entities = IdMap.build("entity", pl.concat([triples["head"], triples["tail"]]))
     link_item, link_entity = _numbered_links(links, items, entities, scopes)
-    relations = tuple(triples["relation"].unique().sort())
+    relations = IdMap.build("relation", triples["relation"])
     parts = {name: _events(cut.filter(pl.col("split") == name)) for name in (TRAIN, VALID, TEST)}
     dataset = Dataset(
         domains=domains,
-        relations=relations,
+        relations=tuple(relations.table["id"]),
         users=users,
         items=items,
         entities=entities,
@@ -167,11 +167,10 @@ def _numbered_links(links: pl.DataFrame, items: IdMap, entities: IdMap, scopes: 
     return pairs[0], pairs[1]
 
 
-def _numbered_triples(triples: pl.DataFrame, entities: IdMap, relations: tuple[str, ...]) -> Triples:
-    relation = triples["relation"].replace_strict(relations, range(len(relations)), return_dtype=pl.Int64)
+def _numbered_triples(triples: pl.DataFrame, entities: IdMap, relations: IdMap) -> Triples:
     return Triples(
         head=entities.encode(triples["head"]),
-        relation=relation.to_numpy(writable=True),
+        relation=relations.encode(triples["relation"]),
         tail=entities.encode(triples["tail"]),
         confidence=triples["confidence"].to_numpy(writable=True),
     )

