@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from graphrec.metrics import ranking
-from graphrec.metrics.compare import paired_difference
+from graphrec.metrics.compare import Bootstrap, Difference
 from graphrec.metrics.groups import GROUPS, coverage, popularity_groups
 from graphrec.metrics.measures import MEASURES, Ranks, hit_rate, measure_all, ndcg, recall, reciprocal_rank
 from graphrec.metrics.ranking import pair_ranks, rank, top_k
@@ -172,17 +172,18 @@ def test_coverage_counts_distinct_shown_items():
     assert coverage(top, np.zeros(4, dtype=bool)) == 0.0
 
 
-def test_paired_difference_is_deterministic_and_covers_the_mean():
+def test_bootstrap_is_deterministic_and_paired():
     rng = np.random.default_rng(0)
     base = rng.random(2000)
     better = base + 0.1 + 0.05 * rng.standard_normal(2000)
-    found = paired_difference(better, base, seed=1)
-    assert found == paired_difference(better, base, seed=1)
-    assert found.low < found.mean < found.high and found.mean == pytest.approx(0.1, abs=0.01)
+    found = Bootstrap.draw({"a": better, "b": base}, seed=1).difference("a", "b")
+    assert found == Bootstrap.draw({"b": base, "a": better}, seed=1).difference("a", "b")
+    assert found.low < found.mean < found.high
+    np.testing.assert_allclose(found.mean, 0.1, atol=0.01)
     error = (better - base).std() / np.sqrt(2000)
-    assert found.high - found.low == pytest.approx(2 * 1.96 * error, rel=0.1)
+    np.testing.assert_allclose(found.high - found.low, 2 * 1.96 * error, rtol=0.1)
 
 
-def test_a_model_does_not_differ_from_itself():
-    found = paired_difference(np.ones(3), np.ones(3), seed=0)
-    assert (found.mean, found.low, found.high) == (0.0, 0.0, 0.0)
+def test_a_model_does_not_differ_from_its_twin():
+    drawn = Bootstrap.draw({"a": np.ones(3), "b": np.ones(3)}, seed=0)
+    assert drawn.difference("a", "b") == Difference(0.0, 0.0, 0.0)

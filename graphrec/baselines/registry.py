@@ -1,12 +1,14 @@
 """The baselines by name, and the protocol they share."""
 
 from importlib import import_module
-from typing import Protocol, cast
-
-from scipy.sparse import csr_array
+from typing import TYPE_CHECKING, Protocol, cast
 
 from graphrec.core.errors import ConfigError
 from graphrec.core.types import Scorer
+
+# Configs read the names below, and help must not wait for scipy.
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 BASELINES = {
     "popularity": "graphrec.baselines.popularity:Popularity",
@@ -30,7 +32,7 @@ class Fitted(Scorer, Protocol):
 class Baseline(Protocol):
     """A recipe, made from its own config: `Class(config)`."""
 
-    def fit(self, history: csr_array, seed: int) -> Fitted:
+    def fit(self, history: "csr_array", seed: int) -> Fitted:
         """Learn from `history[num_users, num_items]` (1 where a user had an item); `seed` decides all chance."""
         ...
 
