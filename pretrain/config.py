@@ -8,32 +8,40 @@ from graphrec.training.config import FitConfig
 class ViewsConfig:
     """Options of the encoder."""
 
-    dim: int = option(64, ge=2, help="Length of every vector.")
+    dim: int = option(default=64, ge=2, help="Length of every vector.")
     reach: int = option(
-        30, ge=1, help="Events of a user's history that are looked at, either way of the predicted one."
+        default=30, ge=1, help="Events of a user's history that are looked at, either way of the predicted one."
     )
-    decay: float = option(0.8, gt=0, le=1, help="Weight of an event relative to the next nearer one, to begin with.")
-    kg_weight: float = option(0.5, ge=0, help="Weight of a node's knowledge-graph neighbours beside its own vector.")
-    gate: float = option(0.3, help="Weight of the other domains' views beside the domain's own, to begin with.")
+    decay: float = option(
+        default=0.8, gt=0, le=1, help="Weight of an event relative to the next nearer one, to begin with."
+    )
+    kg_weight: float = option(
+        default=0.5, ge=0, help="Weight of a node's knowledge-graph neighbours beside its own vector."
+    )
+    gate: float = option(default=0.3, help="Weight of the other domains' views beside the domain's own, to begin with.")
 
 
 @config
 class PretrainConfig:
     """Options of `pretrain`."""
 
-    encoder: ViewsConfig = option(ViewsConfig(), help="The encoder.")
-    fit: FitConfig = option(FitConfig(epochs=30, lr=1e-2, patience=2, eval_every=2), help="The training loop.")
-    loss: str = option("sampled_softmax", choices=("sampled_softmax", "bpr"), help="What is minimised.")
-    temperature: float = option(0.1, gt=0, help="Scores are divided by it before the loss.")
-    num_negatives: int = option(1024, ge=1, help="Items drawn as negatives, shared by the rows of a batch.")
-    negative_power: float = option(0.0, ge=0, help="Negatives are drawn by popularity to this power; 0 is uniform.")
-    in_batch: bool = option(False, help="The batch's own items serve as negatives too.")
-    view_dropout: float = option(0.3, ge=0, lt=1, help="Chance that a view is switched off in a training step.")
-    balance: float = option(0.7, ge=0, le=1, help="Domains are drawn by size to this power: 1 by size, 0 all alike.")
+    encoder: ViewsConfig = option(default=ViewsConfig(), help="The encoder.")
+    fit: FitConfig = option(default=FitConfig(epochs=30, lr=1e-2, patience=2, eval_every=2), help="The training loop.")
+    loss: str = option(default="sampled_softmax", choices=("sampled_softmax", "bpr"), help="What is minimised.")
+    temperature: float = option(default=0.1, gt=0, help="Scores are divided by it before the loss.")
+    num_negatives: int = option(default=1024, ge=1, help="Items drawn as negatives, shared by the rows of a batch.")
+    negative_power: float = option(
+        default=0.0, ge=0, help="Negatives are drawn by popularity to this power; 0 is uniform."
+    )
+    in_batch: bool = option(default=False, help="The batch's own items serve as negatives too.")
+    view_dropout: float = option(default=0.3, ge=0, lt=1, help="Chance that a view is switched off in a training step.")
+    balance: float = option(
+        default=0.7, ge=0, le=1, help="Domains are drawn by size to this power: 1 by size, 0 all alike."
+    )
 
 
 @config
 class InheritConfig:
     """What to take over from a finished run in place of pretraining."""
 
-    run: str | None = option(None, help="Folder of a finished run whose pretrained views serve this one.")
+    run: str | None = option(default=None, help="Folder of a finished run whose pretrained views serve this one.")

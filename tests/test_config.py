@@ -10,17 +10,17 @@ from graphrec.core.errors import ConfigError
 class Optim:
     """Optimiser options."""
 
-    lr: float = option(1e-3, gt=0, help="Learning rate.")
-    kind: str = option("adam", choices=("adam", "sgd"), help="Which optimiser.")
+    lr: float = option(default=1e-3, gt=0, help="Learning rate.")
+    kind: str = option(default="adam", choices=("adam", "sgd"), help="Which optimiser.")
 
 
 @config
 class Job:
     """Options of a job."""
 
-    epochs: int = option(10, ge=1, le=100, help="Epochs.")
-    optim: Optim = option(Optim(), help="Optimiser.")
-    parts: tuple[Optim, ...] = option((), help="More of them.")
+    epochs: int = option(default=10, ge=1, le=100, help="Epochs.")
+    optim: Optim = option(default=Optim(), help="Optimiser.")
+    parts: tuple[Optim, ...] = option(default=(), help="More of them.")
     folder: Path = option(help="Where.")
 
 
@@ -38,13 +38,13 @@ def test_a_section_given_in_part_keeps_the_rest_of_its_declared_default() -> Non
     class Fit:
         """Options of a fit."""
 
-        optim: Optim = option(Optim(lr=0.5, kind="sgd"), help="Optimiser.")
+        optim: Optim = option(default=Optim(lr=0.5, kind="sgd"), help="Optimiser.")
 
     @config
     class Outer:
         """Options around a fit."""
 
-        fit: Fit = option(Fit(), help="The fit.")
+        fit: Fit = option(default=Fit(), help="The fit.")
 
     made = parse(Outer, {"fit": {"optim": {"lr": 2}}}, source="x")
     assert made.fit.optim == Optim(lr=2.0, kind="sgd")

@@ -4,7 +4,7 @@ A hyper-parameter is declared once, beside the code it configures:
 
     @config
     class OptimConfig:
-        lr: float = option(1e-3, gt=0, help="Learning rate of Adam.")
+        lr: float = option(default=1e-3, gt=0, help="Learning rate of Adam.")
 
 `parse` checks a mapping strictly (no silent coercion of text to numbers, unknown keys refused),
 `describe` lists every field for `--help` and `graphrec show`, `to_mapping` is its inverse.
@@ -33,16 +33,16 @@ _BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
 
 
 def option(
-    default: Any = ...,
     *,
     help: str,
+    default: Any = ...,
     ge: float | None = None,
     gt: float | None = None,
     le: float | None = None,
     lt: float | None = None,
     choices: Sequence[str] | None = None,
 ) -> Any:
-    """Declare one field: its default (`...` means required), its range, its one sentence of help.
+    """Declare one field: its default (none means required), its range, its one sentence of help.
 
     `choices` restricts a string, or every string of a tuple, to the given names.
     """

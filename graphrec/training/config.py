@@ -7,10 +7,10 @@ from graphrec.core.config import config, option
 class FitConfig:
     """How long and how fast to train. A stage that needs other defaults passes its own instance."""
 
-    epochs: int = option(20, ge=0, help="Passes over the training events at most.")
-    lr: float = option(1e-3, gt=0, help="Learning rate of Adam.")
-    batch_size: int = option(8192, ge=1, help="Training events in a step.")
-    patience: int = option(3, ge=1, help="Validations without a better score before training stops.")
-    eval_every: int = option(1, ge=1, help="Epochs from one validation to the next.")
-    weight_decay: float = option(0.0, ge=0, help="Decoupled weight decay (AdamW); 0 is plain Adam.")
-    clip: float = option(0.0, ge=0, help="Largest global norm of the gradient; 0 does not clip.")
+    epochs: int = option(default=20, ge=0, help="Passes over the training events at most.")
+    lr: float = option(default=1e-3, gt=0, help="Learning rate of Adam.")
+    batch_size: int = option(default=8192, ge=1, help="Training events in a step.")
+    patience: int = option(default=3, ge=1, help="Validations without a better score before training stops.")
+    eval_every: int = option(default=1, ge=1, help="Epochs from one validation to the next.")
+    weight_decay: float = option(default=0.0, ge=0, help="Decoupled weight decay (AdamW); 0 is plain Adam.")
+    clip: float = option(default=0.0, ge=0, help="Largest global norm of the gradient; 0 does not clip.")
