@@ -31,16 +31,16 @@ def corrupt(
     nothing away; otherwise every tail of the relation is equally likely. Raises `DataError` on an
     unknown `kind`.
     """
-    draw, known = _drawer(kind, weighted), triple_keys(triples, num_entities)
-    made = _take(triples, np.empty(0, dtype=np.int64))
+    draw, known = _drawer(kind, weighted), np.sort(triple_keys(triples, num_entities))
+    made = take(triples, np.empty(0, dtype=np.int64))
     rows = np.resize(generator(seed, "corrupt", kind).permutation(len(triples)), num if len(triples) else 0)
     for round_ in range(_ROUNDS if len(rows) else 0):
         rng = generator(seed, "corrupt", kind, round_)
         drawn = draw(triples, rows, num_entities, rng)
         keys = triple_keys(drawn, num_entities)
         # Keeping the first of equal draws favours none of them, the rows being in random order.
-        fresh = _is_first(keys) & ~np.isin(keys, known)
-        made, known = join(made, _take(drawn, fresh)), np.concatenate([known, keys[fresh]])
+        fresh = _is_first(keys) & ~_contains(known, keys)
+        made, known = join(made, take(drawn, fresh)), np.sort(np.concatenate([known, keys[fresh]]))
         # A refused row tries again, so that each relation keeps its share; one with no way out is given up.
         rows = rows[~fresh] if round_ < _ROUNDS // 2 else rng.integers(len(triples), size=num - len(made))
     return made
@@ -59,13 +59,18 @@ def inject(
     num = round(len(triples) * share / (1 - share))
     wrong = corrupt(triples, num, num_entities=num_entities, seed=seed, kind=kind, weighted=weighted)
     order = generator(seed, "inject").permutation(len(triples) + len(wrong))
-    return _take(join(triples, wrong), order), order < len(triples)
+    return take(join(triples, wrong), order), order < len(triples)
 
 
 def join(first: Triples, second: Triples) -> Triples:
     """Return the rows of `first`, then those of `second`."""
     columns = {name: np.concatenate([one, getattr(second, name)]) for name, one in vars(first).items()}
     return Triples(**columns)
+
+
+def take(triples: Triples, rows: IntArray | BoolArray) -> Triples:
+    """Return the rows that a mask keeps, or those at the given positions, in their order."""
+    return Triples(**{name: column[rows] for name, column in vars(triples).items()})
 
 
 def triple_keys(triples: Triples, num_entities: int) -> IntArray:
@@ -88,7 +93,7 @@ def _drawer(kind: str, weighted: bool) -> _Draw:
 
 def _uniform(triples: Triples, rows: IntArray, num_entities: int, rng: np.random.Generator) -> Triples:
     entity, side = rng.integers(num_entities, size=len(rows)), rng.random(len(rows)) < 0.5
-    source = _take(triples, rows)
+    source = take(triples, rows)
     head, tail = np.where(side, entity, source.head), np.where(side, source.tail, entity)
     return Triples(head=head, relation=source.relation, tail=tail, confidence=source.confidence)
 
@@ -106,15 +111,16 @@ def _same_type_flat(triples: Triples, rows: IntArray, num_entities: int, rng: np
 def _with_tail(
     triples: Triples, rows: IntArray, pool_relation: IntArray, pool_tail: IntArray, rng: np.random.Generator
 ) -> Triples:
-    order, source = np.argsort(pool_relation, kind="stable"), _take(triples, rows)
+    order, source = np.argsort(pool_relation, kind="stable"), take(triples, rows)
     grouped = pool_relation[order]
     start, stop = np.searchsorted(grouped, source.relation), np.searchsorted(grouped, source.relation, side="right")
     tail = pool_tail[order[rng.integers(start, stop)]]
     return Triples(head=source.head, relation=source.relation, tail=tail, confidence=source.confidence)
 
 
-def _take(triples: Triples, rows: IntArray | BoolArray) -> Triples:
-    return Triples(**{name: column[rows] for name, column in vars(triples).items()})
+def _contains(ascending: IntArray, keys: IntArray) -> BoolArray:
+    place = np.searchsorted(ascending, keys)
+    return ascending[np.minimum(place, len(ascending) - 1)] == keys
 
 
 def _is_first(keys: IntArray) -> BoolArray:

@@ -1,0 +1,103 @@
+"""The stage as a function: triples in, a calibrated probability of being true for each out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from graphrec.core.seeds import derive_seed
+from graphrec.core.tracking import Tracker
+from graphrec.core.types import JSON, FloatArray, IntArray
+from graphrec.core.workspace import Workspace
+from graphrec.data.corrupt import corrupt, join, take, triple_keys
+from graphrec.data.dataset import Triples
+from kg_denoise.calibrate import Calibrated, calibrate
+from kg_denoise.config import DenoiseConfig
+from kg_denoise.crossfit import cross_fit
+from kg_denoise.curves import curves
+
+
+@dataclass(frozen=True, kw_only=True)
+class DenoiseResult:
+    """`probability` [num_triples] of being true, in the order of the table, and what the report draws."""
+
+    probability: FloatArray
+    summary: JSON
+
+
+def denoise(
+    triples: Triples,
+    num_entities: int,
+    relations: Sequence[str],
+    config: DenoiseConfig,
+    *,
+    seed: int,
+    workspace: Workspace,
+    tracker: Tracker,
+) -> DenoiseResult:
+    """Return the probability of being true of every triple. `relations` names the relations, in id order.
+
+    Nothing but the triples is learnt from, and equal triples get equal probabilities. Finished
+    folds are kept in `workspace` and taken up again; the loss of every epoch goes to `tracker`.
+    """
+    if not len(triples):
+        return _nothing()
+    distinct, inverse = _distinct(triples, num_entities)
+    num = round(len(distinct) * config.corruptions)
+    own_seed = derive_seed(seed, "denoise")
+    wrong = corrupt(distinct, num, num_entities=num_entities, seed=own_seed, kind=config.corruption)
+    score = cross_fit(
+        distinct,
+        wrong,
+        config,
+        num_entities=num_entities,
+        num_relations=len(relations),
+        seed=own_seed,
+        workspace=workspace,
+        tracker=tracker,
+    )
+    both, observed = join(distinct, wrong), np.arange(len(score)) < len(distinct)
+    found = calibrate(score, both.relation, observed, config.calibration, seed=own_seed)
+    return DenoiseResult(probability=found.probability[inverse], summary=_summary(found, triples, inverse, relations))
+
+
+def _nothing() -> DenoiseResult:
+    summary = {"num_triples": 0, "noise_share": 0.0, "relations": [], "heldout": None, "truth": None}
+    note = "no triples: there was nothing to denoise"
+    return DenoiseResult(probability=np.empty(0, dtype=np.float32), summary={**summary, "note": note})
+
+
+def _distinct(triples: Triples, num_entities: int) -> tuple[Triples, IntArray]:
+    # A copy in another fold would be a memory of the triple itself.
+    _, first, inverse = np.unique(triple_keys(triples, num_entities), return_index=True, return_inverse=True)
+    return take(triples, first), inverse
+
+
+def _summary(found: Calibrated, triples: Triples, inverse: IntArray, relations: Sequence[str]) -> JSON:
+    size = len(relations)
+    probability, share, told = (part[inverse] for part in (found.probability, found.share, found.told))
+    count = np.bincount(triples.relation, minlength=size)
+    mean, rate, known = (
+        np.bincount(triples.relation, weights=part, minlength=size) / np.maximum(count, 1)
+        for part in (probability, share, told)
+    )
+    below = np.bincount(triples.relation[probability < 0.5], minlength=size)
+    return {
+        "num_triples": len(triples),
+        "num_distinct": len(found.probability),
+        "noise_share": float(share.mean()),
+        "relations": [
+            {
+                "relation": name,
+                "num_triples": int(count[index]),
+                "mean_probability": float(mean[index]),
+                "num_below_half": int(below[index]),
+                "noise_share": float(rate[index]),
+                "share_told": float(known[index]),
+            }
+            for index, name in enumerate(relations)
+            if count[index]
+        ],
+        "heldout": curves(found.expected, found.observed),
+        "truth": None,
+    }
