@@ -32,5 +32,6 @@ class RP3Beta:
 
 
 def _transitions(matrix: csr_array, alpha: float) -> csr_array:
+    # Entries are 1, so dividing rows by a power of their degree is the power of the probability.
     degree = np.maximum(matrix.sum(axis=1), 1.0)
     return (diags_array((degree**-alpha).astype(np.float32)) @ matrix).tocsr()

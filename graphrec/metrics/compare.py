@@ -40,6 +40,7 @@ class Bootstrap:
         rng, num_users = seeds.generator(seed, "bootstrap"), table.shape[1]
         means = np.empty((samples, len(table)))
         for sample in means:
+            # How often each user was drawn: one product then serves all models.
             times = np.bincount(rng.integers(num_users, size=num_users), minlength=num_users)
             sample[:] = table @ times / num_users
         return cls(tuple(values), table.mean(axis=1), means)

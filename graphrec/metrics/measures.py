@@ -37,6 +37,7 @@ def recall(ranks: Ranks, k: int) -> Values:
 def ndcg(ranks: Ranks, k: int) -> Values:
     """Return the discounted gain of each user's list of `k`, relative to the best possible list."""
     gain = np.where(ranks.value < k, 1.0 / np.log2(ranks.value + 2.0), 0.0)
+    # best[n - 1]: all n items at the top of the list.
     best = np.cumsum(1.0 / np.log2(np.arange(k) + 2.0))
     values: Values = np.add.reduceat(gain, ranks.starts) / best[np.minimum(_counts(ranks), k) - 1]
     return values
