@@ -44,9 +44,8 @@ class Facts:
         return self.summaries.get(stage, {})
 
     def seconds(self, stage: str) -> Any:
-        """Return how long `stage` took, or None: from the manifest, else from `seconds` in `run.json`."""
-        kept = self.entries.get("seconds", {})
-        return self.manifests.get(stage, {}).get("seconds", kept.get(stage) if isinstance(kept, dict) else None)
+        """Return how long `stage` took, None where its manifest does not say."""
+        return self.manifests.get(stage, {}).get("seconds")
 
 
 def _optional(artifact: Artifact, name: str) -> JSON:
