@@ -30,6 +30,7 @@ from graphrec.core.workspace import Workspace
 from graphrec.data.dataset import DomainSplit, domain_split, load_dataset
 from graphrec.data.history import known_history, train_history
 from graphrec.graph.graph import MultiDomainGraph
+from graphrec.losses.registry import MASKED
 from graphrec.losses.sampled_softmax import SampledSoftmax
 from graphrec.metrics.groups import GROUPS, popularity_groups
 from graphrec.metrics.ranking import blocks, rank, top_k
@@ -40,9 +41,6 @@ from graphrec.training.loop import FitResult, fit
 
 K = 20
 """Cut-off of the hit rate that chooses the epoch."""
-
-_NEVER = -1e4
-"""A cosine so low that its share is zero; -inf would make a row without any negative nan."""
 
 Batch = tuple[torch.Tensor, ...]
 """Item and neighbour of each pair `[batch]`, and negatives shared by all of them `[num_neg]`."""
@@ -171,7 +169,7 @@ class ItemTask:
         z = self._z(item)
         pos = (z * self._z(neighbour)).sum(dim=1)  # [batch]
         same = (neg == item[:, None]) | (neg == neighbour[:, None])
-        others = (z @ self._z(neg).T).masked_fill(same, _NEVER)  # [batch, num_neg]
+        others = (z @ self._z(neg).T).masked_fill(same, MASKED)  # [batch, num_neg]
         return self._loss(pos, others, torch.zeros_like(pos), torch.zeros(len(neg)))
 
     def validate(self) -> float | None:

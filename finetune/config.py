@@ -1,0 +1,67 @@
+"""Options of `select` and `adapt`."""
+
+from graphrec.core.config import config, option
+from graphrec.training.config import FitConfig
+
+
+@config
+class ModelConfig:
+    """The target's encoder and what it is trained with."""
+
+    dim: int = option(default=64, ge=2, help="Length of user and item vectors.")
+    reach: int = option(default=30, ge=1, help="Events of a user's own history that are looked at, either way.")
+    decay: float = option(
+        default=0.8, gt=0, le=1, help="Weight of an event relative to the next nearer one, to begin with."
+    )
+    kg_weight: float = option(
+        default=0.5, ge=0, help="Weight of an item's knowledge-graph neighbours beside its own vector."
+    )
+    temperature: float = option(default=0.1, gt=0, help="Scores are divided by it before the loss.")
+    num_negatives: int = option(default=1024, ge=1, help="Items drawn as negatives, shared by the rows of a batch.")
+    negative_power: float = option(
+        default=0.0, ge=0, help="Negatives are drawn by popularity to this power; 0 is uniform."
+    )
+    view_dropout: float = option(
+        default=0.3, ge=0, lt=1, help="Chance that a source view is switched off in a training step."
+    )
+
+
+@config
+class SelectConfig:
+    """Options of `select`."""
+
+    model: ModelConfig = option(default=ModelConfig(), help="The target-only encoder that all trials share.")
+    fit: FitConfig = option(
+        default=FitConfig(epochs=12, lr=1e-2, patience=2, eval_every=2), help="Training of the target-only encoder."
+    )
+    head: FitConfig = option(
+        default=FitConfig(epochs=6, lr=1e-2, batch_size=4096, patience=2),
+        help="Training of the light head of each trial.",
+    )
+    head_negatives: int = option(default=256, ge=1, help="Items drawn as negatives in a step of a head.")
+    max_sources: int = option(
+        default=6, ge=1, le=12, help="All subsets of up to this many sources; more are screened first."
+    )
+    max_events: int = option(default=40_000, ge=1, help="Training events that heads are fitted on at most.")
+    min_gain: float = option(
+        default=2.0,
+        ge=0,
+        help="Paired standard errors by which the best subset must beat no source, or none is chosen.",
+    )
+
+
+@config
+class AdaptConfig:
+    """Options of `adapt`."""
+
+    model: ModelConfig = option(default=ModelConfig(), help="The encoder of every candidate.")
+    fit: FitConfig = option(
+        default=FitConfig(epochs=20, lr=1e-2, patience=2, eval_every=2), help="Training of the target-only candidate."
+    )
+    transfer: FitConfig = option(
+        default=FitConfig(epochs=10, lr=3e-3, patience=2), help="Further training of a candidate with source domains."
+    )
+    refit: bool = option(
+        default=True, help="Train again on train and validation events for the chosen number of epochs."
+    )
+    bootstrap: int = option(default=1000, ge=100, help="Samples of users behind the guard's 95 % intervals.")

@@ -1,0 +1,105 @@
+"""The target domain as one problem: its own events and knowledge edges, and the sources' frozen views."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from graphrec.core.types import FloatArray, IntArray
+from graphrec.encoders.pretrained import FULL, TRAIN, Pretrained
+from graphrec.graph.graph import Edges, EdgeType, EventEdges, MultiDomainGraph
+from graphrec.graph.histories import Histories
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """One target domain. `graph` holds nothing but it: items are positions in its catalogue.
+
+    `views[history][source]` is [num_users, pretrained dim], unit rows, zero where a user has no
+    event in that source; users are numbered as in the events of `graph`.
+    """
+
+    domain: str
+    graph: MultiDomainGraph
+    sources: tuple[str, ...]
+    views: Mapping[str, Mapping[str, FloatArray]]
+    view_dim: int
+
+    @classmethod
+    def of(cls, graph: MultiDomainGraph, domain: str, pretrained: Pretrained, sources: Sequence[str]) -> "Target":
+        """Cut `domain` out of `graph` and put the views of `sources` beside it."""
+        views = {h: {d: pretrained.user_views[h][d] for d in sources} for h in (TRAIN, FULL)}
+        assert all(len(view) == graph.num_users for by_source in views.values() for view in by_source.values())
+        return cls(
+            domain=domain,
+            graph=target_graph(graph, domain),
+            sources=tuple(sources),
+            views=views,
+            view_dim=pretrained.dim,
+        )
+
+    @property
+    def num_items(self) -> int:
+        """Return the number of items in the target's catalogue."""
+        return self.graph.num_items
+
+    def histories(self, history: str) -> Histories:
+        """Return who had what, in order: train events, or train and validation events (`FULL`)."""
+        return Histories.of(self.graph, (self.domain,), with_valid=history == FULL)
+
+    @cached_property
+    def seen(self) -> csr_array:
+        """The train events as [num_users, num_items]."""
+        events = self.graph.events[self.domain]
+        past = ~events.valid
+        ones = np.ones(int(past.sum()), dtype=np.float32)
+        return csr_array((ones, (events.user[past], events.item[past])), shape=(self.graph.num_users, self.num_items))
+
+    @cached_property
+    def valid(self) -> tuple[IntArray, IntArray]:
+        """The validation events: users and items, sorted by user."""
+        events = self.graph.events[self.domain]
+        return events.user[events.valid], events.item[events.valid]
+
+
+def target_graph(graph: MultiDomainGraph, domain: str) -> MultiDomainGraph:
+    """Return `graph` with nothing but the items of `domain`, its events and the knowledge around it.
+
+    Items are renumbered to catalogue positions. Entities are those one edge away from an item, and
+    the edges among them stay; what lies further away cannot reach an item in one step.
+    """
+    catalog, events = graph.catalog[domain], graph.events[domain]
+    item = np.full(graph.num_items, -1, dtype=np.int64)
+    item[catalog] = np.arange(len(catalog))
+    entity = np.full(graph.num_entities, -1, dtype=np.int64)
+    near = _entities_near(graph, item)
+    entity[near] = np.arange(len(near))
+    number = {"item": item, "entity": entity}
+    return MultiDomainGraph(
+        num_users=graph.num_users,
+        num_items=len(catalog),
+        num_entities=len(near),
+        catalog={domain: np.arange(len(catalog), dtype=np.int64)},
+        events={domain: EventEdges(user=events.user, item=item[events.item], valid=events.valid)},
+        knowledge=dict(_renumbered(graph, number)),
+    )
+
+
+def _entities_near(graph: MultiDomainGraph, item: IntArray) -> IntArray:
+    found = [np.empty(0, dtype=np.int64)]
+    for (source, _, target), edges in graph.knowledge.items():
+        if (source, target) == ("item", "entity"):
+            found.append(edges.target[item[edges.source] >= 0])
+        elif (source, target) == ("entity", "item"):
+            found.append(edges.source[item[edges.target] >= 0])
+    return np.unique(np.concatenate(found))
+
+
+def _renumbered(graph: MultiDomainGraph, number: Mapping[str, IntArray]) -> Iterator[tuple[EdgeType, Edges]]:
+    for edge_type, edges in graph.knowledge.items():
+        source, target = number[edge_type[0]][edges.source], number[edge_type[2]][edges.target]
+        kept = (source >= 0) & (target >= 0)
+        if kept.any():
+            yield edge_type, Edges(source=source[kept], target=target[kept], weight=edges.weight[kept])

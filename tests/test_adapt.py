@@ -1,0 +1,192 @@
+"""Adapt and its guard: what ships in planted worlds, the rule by hand, resume, and a domain that arrives later."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from finetune.adapt import ALL_DOMAINS, CHOSEN, TARGET_ONLY, adapt, guard, subsets
+from finetune.target import target_graph
+from graphrec.core.tracking import NullTracker
+from graphrec.core.workspace import Workspace
+from graphrec.graph.graph import Edges, EventEdges, MultiDomainGraph
+from tests.planted import ADAPT, NUM_ITEMS, NUM_USERS, relevant, unrelated, world
+
+
+class Interrupted(Exception):
+    pass
+
+
+class DyingTracker(NullTracker):
+    """Dies at the n-th epoch that is logged."""
+
+    def __init__(self, epochs):
+        self.left = epochs
+
+    def log_metrics(self, metrics, step=0):
+        self.left -= 1
+        if self.left < 0:
+            raise Interrupted
+
+
+def run(target, chosen, config=ADAPT, tracker=None, workspace=None):
+    def call(space):
+        return adapt(target, chosen, config, seed=1, workspace=space, tracker=tracker or NullTracker())
+
+    if workspace is not None:
+        return call(workspace)
+    with Workspace.temporary() as space:
+        return call(space)
+
+
+def hits(arrays, prefix, test_item, k=10):
+    scores = arrays[f"{prefix}user"] @ arrays[f"{prefix}item"].T
+    own = scores[np.arange(len(test_item)), test_item]
+    return float(((scores > own[:, None]).sum(axis=1) < k).mean())
+
+
+@pytest.fixture(scope="module")
+def helped():
+    # Several unrelated sources blur the one that knows, so that all_domains is worse than the chosen one.
+    target, test_item = world({"A": relevant(), **{f"B{n}": unrelated(n) for n in range(4)}})
+    return target, test_item, run(target, ("A",))
+
+
+def test_the_chosen_ships_and_the_test_agrees(helped):
+    target, test_item, adapted = helped
+    rows = {row["name"]: row for row in adapted.summary["candidates"]}
+    assert set(rows) == {CHOSEN, TARGET_ONLY, ALL_DOMAINS}
+    assert adapted.shipped == adapted.summary["shipped"] != TARGET_ONLY
+    assert rows[CHOSEN]["valid_ndcg10"] > rows[TARGET_ONLY]["valid_ndcg10"]
+    assert rows[CHOSEN]["low"] < rows[CHOSEN]["valid_ndcg10"] < rows[CHOSEN]["high"]
+    assert hits(adapted.arrays, "", test_item) > hits(adapted.arrays, "target_only.", test_item)
+    gates = adapted.summary["gates"]
+    assert set(gates) == set(target.sources) and gates["A"] > 3 * max(v for d, v in gates.items() if d != "A")
+
+
+def test_every_array_of_the_contract_is_there(helped):
+    _, _, adapted = helped
+    prefixes = ("", "target_only.", "all_domains.", "train.")
+    assert set(adapted.arrays) == {f"{prefix}{kind}" for prefix in prefixes for kind in ("user", "item")}
+    for name, array in adapted.arrays.items():
+        assert array.dtype == np.float32
+        assert array.shape == ((NUM_USERS if name.endswith("user") else NUM_ITEMS), ADAPT.model.dim)
+        assert np.linalg.norm(array, axis=1) == pytest.approx(np.ones(len(array)), abs=1e-4)
+
+
+def test_nothing_relevant_ships_target_only():
+    target, _ = world({"B": unrelated(0), "C": unrelated(1)})
+    adapted = run(target, ())
+    assert adapted.shipped == TARGET_ONLY
+    assert {row["name"] for row in adapted.summary["candidates"]} == {TARGET_ONLY, ALL_DOMAINS}
+    assert np.array_equal(adapted.arrays["user"], adapted.arrays["target_only.user"])
+    assert adapted.summary["gates"] == {"B": 0.0, "C": 0.0}
+
+
+def test_a_harmful_choice_does_not_ship():
+    target, _ = world({"A": relevant(), "B": unrelated(0)})
+    adapted = run(target, ("B",))
+    assert adapted.shipped != CHOSEN and "chosen subset is not surely better" in adapted.summary["reason"]
+
+
+def test_without_sources_there_is_one_candidate():
+    target, _ = world({})
+    adapted = run(target, (), replace(ADAPT, refit=False))
+    assert adapted.shipped == TARGET_ONLY and adapted.summary["reason"] == "There is no source domain."
+    assert np.array_equal(adapted.arrays["all_domains.item"], adapted.arrays["target_only.item"])
+    assert adapted.summary["gates"] == {}
+
+
+def test_a_choice_that_is_a_guard_is_not_trained_twice():
+    target, _ = world({"A": relevant(), "B": unrelated(0)})
+    assert subsets(target, ()) == {TARGET_ONLY: (), ALL_DOMAINS: ("A", "B")}
+    assert subsets(target, ("B", "A")) == {TARGET_ONLY: (), ALL_DOMAINS: ("A", "B")}
+    assert subsets(target, ("A",)) == {TARGET_ONLY: (), ALL_DOMAINS: ("A", "B"), CHOSEN: ("A",)}
+
+
+def test_no_validation_ships_target_only():
+    target, _ = world({"A": relevant()})
+    events = target.graph.events["new"]
+    blind = EventEdges(user=events.user, item=events.item, valid=np.zeros_like(events.valid))
+    target = replace(target, graph=replace(target.graph, events={"new": blind}))
+    adapted = run(target, ("A",))
+    assert adapted.shipped == TARGET_ONLY and "No validation events" in adapted.summary["reason"]
+
+
+RNG = np.random.default_rng(0)
+LOW = RNG.random(400)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "everything", "ships"),
+    [
+        (0.2, 0.1, CHOSEN),  # surely above both guards
+        (0.2, 0.2, ALL_DOMAINS),  # not above all_domains, which is surely above none
+        (0.2, 0.3, ALL_DOMAINS),
+        (-0.1, -0.1, TARGET_ONLY),
+        (0.0, 0.0, TARGET_ONLY),
+        (None, 0.1, ALL_DOMAINS),
+        (None, -0.1, TARGET_ONLY),
+    ],
+)
+def test_the_guard_by_hand(chosen, everything, ships):
+    values = {TARGET_ONLY: LOW, ALL_DOMAINS: LOW + everything}
+    values |= {} if chosen is None else {CHOSEN: LOW + chosen}
+    decision = guard(values, samples=200, seed=1)
+    assert decision.shipped == ships
+    assert decision.rows[0]["valid_ndcg10"] == pytest.approx(LOW.mean())
+
+
+def test_a_gain_within_the_noise_does_not_ship():
+    noise = RNG.normal(size=400)
+    noise += 0.5 * noise.std() / 20 - noise.mean()  # half a standard error above zero
+    assert guard({TARGET_ONLY: LOW, ALL_DOMAINS: LOW + noise}, samples=200, seed=1).shipped == TARGET_ONLY
+
+
+def test_same_seed_same_bytes_and_a_killed_run_ends_alike(tmp_path):
+    target, _ = world({"A": relevant(), "B": unrelated(0)})
+    whole = run(target, ("A",))
+    # Two epochs of target_only, then deep in the candidates, then in the refit.
+    for epochs in (2, 9, 12):
+        with pytest.raises(Interrupted):
+            run(target, ("A",), tracker=DyingTracker(epochs), workspace=Workspace(tmp_path))
+    again = run(target, ("A",), workspace=Workspace(tmp_path))
+    assert again.summary == whole.summary
+    assert {n: a.tobytes() for n, a in again.arrays.items()} == {n: a.tobytes() for n, a in whole.arrays.items()}
+
+
+def ints(*values):
+    return np.array(values, dtype=np.int64)
+
+
+def test_the_target_is_cut_out_of_the_graph():
+    def edges(source, target, weight):
+        return Edges(source=ints(*source), target=ints(*target), weight=np.array(weight, dtype=np.float32))
+
+    graph = MultiDomainGraph(
+        num_users=3,
+        num_items=4,
+        num_entities=5,
+        catalog={"a": ints(0, 2), "b": ints(1, 3)},
+        events={
+            "a": EventEdges(user=ints(0), item=ints(0), valid=np.array([False])),
+            "b": EventEdges(user=ints(1, 2), item=ints(3, 1), valid=np.array([False, True])),
+        },
+        knowledge={
+            ("item", "brand", "entity"): edges([0, 1, 3], [0, 2, 4], [0.1, 0.2, 0.3]),
+            ("item", "like", "item"): edges([1, 2], [3, 3], [0.4, 0.5]),
+            ("entity", "is", "entity"): edges([0, 2], [1, 4], [0.6, 0.7]),
+            ("entity", "made", "item"): edges([3], [2], [0.8]),
+        },
+    )
+    own = target_graph(graph, "b")
+    assert (own.num_users, own.num_items, own.num_entities) == (3, 2, 2)
+    assert own.domains == ("b",) and own.catalog["b"].tolist() == [0, 1]
+    assert own.events["b"].item.tolist() == [1, 0] and own.events["b"].valid.tolist() == [False, True]
+    found = {t: list(zip(e.source.tolist(), e.target.tolist(), strict=True)) for t, e in own.knowledge.items()}
+    # Entities 2 and 4 touch items 1 and 3; they become 0 and 1.
+    assert found == {
+        ("item", "brand", "entity"): [(0, 0), (1, 1)],
+        ("item", "like", "item"): [(0, 1)],
+        ("entity", "is", "entity"): [(0, 1)],
+    }
