@@ -104,6 +104,7 @@ SUMMARIES: dict[str, JSON] = {
             {"name": "all_domains", "domains": ["pantry", EVIL], "valid_ndcg10": 0.0437, "low": 0.0394, "high": 0.048},
         ],
         "shipped": "chosen",
+        "best_epoch": {"chosen": 6, "target_only": 4, "all_domains": 0},
         "reason": "Its gain over both guards on validation is above zero.",
         "gates": {"garden": 1.0, "pantry": 0.62, EVIL: 0.0},
         "curve": [{"epoch": e, "loss": 3 / (e + 2) + 1, "valid": 0.045 - 0.01 / (e + 1)} for e in range(8)],

@@ -125,6 +125,7 @@ def test_equal_runs_give_equal_bytes(whole: tuple[str, Page], tmp_path: Path) ->
 
 def test_numbers_reach_the_page(whole: tuple[str, Page]) -> None:
     text = words(whole[1])
+    assert [text.count(f"Kept: epoch {epoch}.") for epoch in (17, 6, 3)] == [2, 2, 2]
     for expected in ("0.0440", "EASE, best of 3 baselines", "0.0416", "simulated from real patterns", "17,431"):
         assert expected in text
 
@@ -214,6 +215,11 @@ def test_line_meets_its_corners() -> None:
     figure = line_figure("t", [Line("l", [(0, 0), (1, 1)])], x="x", y="y", shares=True)
     assert 'd="M44 200L388 24"' in figure.svg
     assert figure.rows == [("l", "0", "0"), ("l", "1", "1")]
+
+
+def test_epochs_are_marked_at_whole_numbers() -> None:
+    svg = str(line_figure("t", [Line("l", [(1, 0.1), (2, 0.3)])], x="epoch", y="y").svg)
+    assert re.findall(r'text-anchor="middle">([^<]*)<', svg) == ["1", "2"]
 
 
 @pytest.mark.parametrize(

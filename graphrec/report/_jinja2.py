@@ -7,6 +7,7 @@ import jinja2
 from graphrec.report import formats
 
 _FILTERS = {
+    "change": formats.change,
     "count": formats.count,
     "model": formats.model,
     "percent": formats.percent,

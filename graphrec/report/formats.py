@@ -21,6 +21,11 @@ def signed(value: Any) -> str:
     return f"{value:+.4f}".replace("-", "\N{MINUS SIGN}") if is_number(value) else ABSENT
 
 
+def change(value: Any) -> str:
+    """Return a relative difference as a percentage with its sign."""
+    return f"{100 * value:+.1f} %".replace("-", "\N{MINUS SIGN}") if is_number(value) else ABSENT
+
+
 def percent(value: Any) -> str:
     """Return a share as a percentage, finer below one percent."""
     if not is_number(value):

@@ -67,6 +67,11 @@ class Scores:
         known = {m: v for m in among or self.models if (v := self.get(m, metric, k, group)) is not None}
         return max(known, key=known.__getitem__) if known else None
 
+    def leads(self, model: str, metric: str, k: int, group: str = "all") -> bool:
+        """Return whether no model has a larger value; equals all lead."""
+        best = self.best(metric, k, group)
+        return best is not None and self.get(model, metric, k, group) == self.get(best, metric, k, group)
+
     def interval(self, baseline: str) -> Interval | None:
         """Return the interval of NDCG@10 of ours minus `baseline`, None where it was not taken."""
         return self.intervals.get(baseline)

@@ -21,7 +21,7 @@ COLUMNS = (
 
 
 def summary_table(run: RunFolder) -> Table:
-    """Return ours and the baselines on the target's test events, the best of each column in bold with a star."""
+    """Return ours and the baselines on the target's test events; a star marks the best of each column."""
     facts = Facts.read(run)
     scores = Scores.read(facts)
     table = Table(
@@ -33,16 +33,16 @@ def summary_table(run: RunFolder) -> Table:
     table.add_column("model", no_wrap=True)
     for heading, *_ in COLUMNS:
         table.add_column(heading, justify="right")
-    best = {heading: scores.best(metric, k, group) for heading, metric, k, group in COLUMNS}
     for model in scores.models:
         cells = [
-            _cell(scores.get(model, metric, k, group), model == best[heading]) for heading, metric, k, group in COLUMNS
+            _cell(scores.get(model, metric, k, group), leads=scores.leads(model, metric, k, group))
+            for _, metric, k, group in COLUMNS
         ]
         table.add_row(Text(formats.model(model), style="cyan" if model == scores.ours else ""), *cells)
     return table
 
 
-def _cell(value: float | None, is_best: bool) -> Text:
+def _cell(value: float | None, *, leads: bool) -> Text:
     if value is None:
         return Text("\N{EN DASH}")
-    return Text(f"{formats.score(value)}*", style="bold green") if is_best else Text(f"{formats.score(value)} ")
+    return Text(f"{formats.score(value)}*", style="bold green") if leads else Text(f"{formats.score(value)} ")

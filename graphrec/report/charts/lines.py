@@ -34,17 +34,19 @@ def line_figure(
     y: str,
     note: str = "",
     shares: bool = False,
-    reference: Sequence[Point] = (),
+    references: Sequence[Line] = (),
 ) -> Figure:
     """Draw `lines` over the axes named `x` and `y`; `shares` makes both axes run from 0 to 1.
 
-    `reference` is a thin dashed line, such as the diagonal of perfect calibration.
+    `references` are thin dashed lines, such as the diagonal of perfect calibration.
     """
     points = [point for line in lines for point in line.points]
     across = (0.0, 1.0) if shares else _span([point[0] for point in points])
     along = (0.0, 1.0) if shares else _rounded(_span([point[1] for point in points]))
-    frame = _Frame(across, along)
-    parts = [*frame.axes(x, y), *frame.path(reference, "reference")]
+    frame = _Frame(across, along, counted=not shares and all(float(point[0]).is_integer() for point in points))
+    parts = list(frame.axes(x, y))
+    for line in references:
+        parts += frame.path(line.points, f"{line.style} reference")
     for line in lines:
         parts += [*frame.path(line.points, line.style), *frame.dots(line)]
     spoken = "; ".join(f"{line.name}: {_spoken(line)}" for line in lines)
@@ -64,6 +66,7 @@ class _Frame:
 
     across: Span
     along: Span
+    counted: bool
 
     def place(self, point: Point) -> tuple[str, str]:
         """Return where a point lies, as text."""
@@ -78,6 +81,9 @@ class _Frame:
             yield Markup('<path class="grid" d="M{} {}H{}"/>').format(_LEFT, height, _RIGHT)
             yield _text(_LEFT - 6, height, formats.plain(tick), "end", shift=".35em")
         for tick in _ticks(*self.across):
+            # Epochs are counted, so there is nothing to mark between two of them.
+            if self.counted and not float(tick).is_integer():
+                continue
             yield _text(self.place((tick, self.along[0]))[0], _FLOOR + 15, formats.plain(tick), "middle")
         yield _text(_RIGHT, _HEIGHT - 5, x, "end")
         yield _text(2, 11, y, "start")

@@ -43,13 +43,12 @@ def _bars(scores: Scores, group: str) -> list[Bar]:
 
 def _table(scores: Scores, group: str) -> JSON:
     columns = [column for column in product(_NAMES, CUTOFFS) if scores.best(*column, group) is not None]
-    best = {column: scores.best(*column, group) for column in columns}
     rows = [
         {
             "name": formats.model(model),
             "style": scores.style(model),
             "cells": [
-                {"text": formats.score(scores.get(model, *column, group)), "best": best[column] == model}
+                {"text": formats.score(scores.get(model, *column, group)), "best": scores.leads(model, *column, group)}
                 for column in columns
             ],
         }

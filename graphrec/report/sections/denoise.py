@@ -40,24 +40,24 @@ def denoise(facts: Facts) -> JSON:
 
 
 def _figures(curves: list[tuple[str, str, JSON]]) -> Iterator[Figure]:
-    chance = [c["base_rate"] for _, _, c in curves if formats.is_number(c.get("base_rate"))][:1]
+    rates = [(style, c["base_rate"]) for _, style, c in curves if formats.is_number(c.get("base_rate"))]
     yield line_figure(
         "Finding wrong triples",
         [Line(words, [(p[0], p[1]) for p in c.get("precision_recall", [])], style) for words, style, c in curves],
         x="recall",
         y="precision",
-        note="Precision and recall of wrong triples as the threshold moves. Dashed: chance.",
+        note="Precision and recall of wrong triples as the threshold moves. Thin dashes: chance.",
         shares=True,
-        reference=[(recall, rate) for rate in chance for recall in (0.0, 1.0)],
+        references=[Line("chance", [(0.0, rate), (1.0, rate)], style) for style, rate in rates],
     )
     yield line_figure(
         "Calibration",
         [Line(words, [(p[0], p[1]) for p in c.get("reliability", [])], style) for words, style, c in curves],
         x="probability given",
         y="share true",
-        note="On the dashed line a probability means what it says.",
+        note="On the diagonal a probability means what it says.",
         shares=True,
-        reference=[(0.0, 0.0), (1.0, 1.0)],
+        references=[Line("perfect", [(0.0, 0.0), (1.0, 1.0)], "even")],
     )
 
 

@@ -91,7 +91,7 @@ def _select(summary: JSON) -> Iterator[Pair]:
 
 def _adapt(summary: JSON) -> Iterator[Pair]:
     yield "candidates", formats.count(len(summary.get("candidates", [])))
-    yield "shipped", formats.plain(summary.get("shipped"))
+    yield "shipped", formats.model(formats.plain(summary.get("shipped")))
 
 
 def _longtail(summary: JSON) -> Iterator[Pair]:
@@ -103,7 +103,7 @@ def _longtail(summary: JSON) -> Iterator[Pair]:
 
 def _evaluate(summary: JSON) -> Iterator[Pair]:
     yield "test users", formats.count(summary.get("num_users"))
-    yield "without history, left out", formats.count(summary.get("left_out_users"))
+    yield "users not tested", formats.count(summary.get("left_out_users"))
     yield "items ranked", formats.count(summary.get("num_items"))
 
 
