@@ -79,13 +79,13 @@ def build_index(
     """
     rows = np.ascontiguousarray(vectors, dtype=np.float32)
     if len(rows) <= exact_limit:
-        index = faiss.IndexFlatIP(rows.shape[1])
-        index.add(rows)
-        return FaissIndex(index)
-    index = faiss.IndexHNSWFlat(rows.shape[1], hnsw_links, faiss.METRIC_INNER_PRODUCT)
-    index.hnsw.efConstruction, index.hnsw.efSearch = hnsw_build, hnsw_search
-    _add_in_order(index, rows)
-    return FaissIndex(index)
+        flat = faiss.IndexFlatIP(rows.shape[1])
+        flat.add(rows)
+        return FaissIndex(flat)
+    graph = faiss.IndexHNSWFlat(rows.shape[1], hnsw_links, faiss.METRIC_INNER_PRODUCT)
+    graph.hnsw.efConstruction, graph.hnsw.efSearch = hnsw_build, hnsw_search
+    _add_in_order(graph, rows)
+    return FaissIndex(graph)
 
 
 def read_index(path: Path) -> FaissIndex:
