@@ -26,9 +26,11 @@ class PretrainConfig:
     """Options of `pretrain`."""
 
     encoder: ViewsConfig = option(default=ViewsConfig(), help="The encoder.")
-    fit: FitConfig = option(default=FitConfig(epochs=30, lr=1e-2, patience=2, eval_every=2), help="The training loop.")
+    fit: FitConfig = option(
+        default=FitConfig(epochs=12, lr=1e-2, batch_size=2048, patience=2), help="The training loop."
+    )
     loss: str = option(default="sampled_softmax", choices=("sampled_softmax", "bpr"), help="What is minimised.")
-    temperature: float = option(default=0.1, gt=0, help="Scores are divided by it before the loss.")
+    temperature: float = option(default=0.15, gt=0, help="Scores are divided by it before the loss.")
     num_negatives: int = option(default=1024, ge=1, help="Items drawn as negatives, shared by the rows of a batch.")
     negative_power: float = option(
         default=0.0, ge=0, help="Negatives are drawn by popularity to this power; 0 is uniform."
