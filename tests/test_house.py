@@ -12,7 +12,6 @@ ADAPTERS = {
     "faiss": "_faiss",
     "implicit": "_implicit",
     "jinja2": "_jinja2",
-    "matplotlib": "_matplotlib",
     "mlflow": "_mlflow",
     "optuna": "_optuna",
     "pykeen": "_pykeen",
