@@ -27,6 +27,7 @@ with warnings.catch_warnings():
     from pykeen.losses import loss_resolver
     from pykeen.models import Model, model_resolver
     from pykeen.training import SLCWATrainingLoop
+    from pykeen.training.training_loop import NonFiniteLossError
     from pykeen.triples import CoreTriplesFactory
     from pykeen.utils import NoRandomSeedNecessary
 
@@ -59,8 +60,6 @@ class EmbeddingSignal:
             losses = self._train(model, factory)
         for epoch, loss in enumerate(losses):
             fold.tracker.log_metrics({f"loss_fold_{fold.index}": loss}, step=epoch)
-        if not np.isfinite(losses).all():
-            raise ConfigError(f"denoise.embedding: {self._options.model} diverged; lower lr ({self._options.lr:g})")
         # An end that training never met still has its random vector, whose score would be chance.
         return np.where(_seen(fold), _scores(model, _tensor(fold.asked)), np.float32(np.nan))
 
@@ -90,14 +89,17 @@ class EmbeddingSignal:
         # PyKEEN makes its checkpoint folder even when it keeps none, by default in the user's home.
         with tempfile.TemporaryDirectory() as scratch, _cheap_collections(), warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Training instances are always shuffled", DeprecationWarning)
-            losses = loop.train(
-                factory,
-                num_epochs=options.epochs,
-                batch_size=min(options.batch_size, -(-num // _LEAST_STEPS)),
-                use_tqdm=False,
-                pin_memory=False,
-                checkpoint_directory=scratch,
-            )
+            try:
+                losses = loop.train(
+                    factory,
+                    num_epochs=options.epochs,
+                    batch_size=min(options.batch_size, -(-num // _LEAST_STEPS)),
+                    use_tqdm=False,
+                    pin_memory=False,
+                    checkpoint_directory=scratch,
+                )
+            except NonFiniteLossError:
+                raise ConfigError(f"denoise.embedding: {options.model} diverged; lower lr ({options.lr:g})") from None
         return list(losses)
 
 

@@ -19,7 +19,7 @@ class EmbeddingConfig:
     )
     lr: float = option(default=0.05, gt=0, help="Learning rate of Adam.")
     num_negatives: int = option(
-        default=4, ge=1, help="Negatives per triple, from the heads and tails its relation is used with."
+        default=2, ge=1, help="Negatives per triple, from the heads and tails its relation is used with."
     )
     margin: float = option(default=9.0, gt=0, help="Margin of the distance models; about 1.1 times the root of dim.")
     temperature: float = option(

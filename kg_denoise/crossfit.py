@@ -5,14 +5,11 @@ corruptions are dealt alongside but never learnt from, so that they meet the sig
 wrong triple of the table does.
 """
 
-import hashlib
-import json
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-from graphrec.core.config import to_mapping
 from graphrec.core.progress import track
 from graphrec.core.seeds import derive_seed, generator
 from graphrec.core.tracking import Tracker
@@ -20,8 +17,7 @@ from graphrec.core.types import FloatArray, IntArray
 from graphrec.core.workspace import Workspace
 from graphrec.data.corrupt import join, take
 from graphrec.data.dataset import Triples
-from kg_denoise.config import DenoiseConfig
-from kg_denoise.fold import Fold, Signal, load_signal
+from kg_denoise.fold import Fold, Signal
 
 
 def deal(
@@ -46,10 +42,11 @@ def deal(
 
 
 def cross_fit(
+    signal: Signal,
     triples: Triples,
     corruptions: Triples,
-    config: DenoiseConfig,
     *,
+    num_folds: int,
     num_entities: int,
     num_relations: int,
     seed: int,
@@ -59,15 +56,14 @@ def cross_fit(
     """Return the scores of `triples`, then those of `corruptions`.
 
     Each finished fold is kept in `workspace`, so that a killed run goes on from there to the same
-    numbers. Scores are NaN where the signal has nothing to go by, as in a fold that leaves nothing to learn from.
+    numbers. Scores are NaN where the signal has nothing to go by, as in a fold that leaves nothing
+    to learn from.
     """
-    options = getattr(config, config.signal)
-    signal, recipe = load_signal(config.signal, options), [config.signal, to_mapping(options), config.folds, seed]
     both = join(triples, corruptions)
-    dealt = deal(triples, corruptions, num_folds=config.folds, num_entities=num_entities, seed=seed)
-    place, key = np.concatenate(dealt), _key(both, recipe)
-    score, learnt = np.zeros(len(both), dtype=np.float32), np.arange(len(both)) < len(triples)
-    for index in track(range(config.folds), "denoise: folds"):
+    dealt = deal(triples, corruptions, num_folds=num_folds, num_entities=num_entities, seed=seed)
+    place, learnt = np.concatenate(dealt), np.arange(len(both)) < len(triples)
+    score = np.empty(len(both), dtype=np.float32)
+    for index in track(range(num_folds), "denoise: folds"):
         fold = Fold(
             index=index,
             train=take(both, learnt & (place != index)),
@@ -77,7 +73,7 @@ def cross_fit(
             seed=derive_seed(seed, "fold", index),
             tracker=tracker,
         )
-        score[place == index] = _kept(signal, fold, workspace.path / f"fold-{key}-{index}.safetensors")
+        score[place == index] = _kept(signal, fold, workspace.path / f"fold-{index}.safetensors")
     return score
 
 
@@ -89,11 +85,3 @@ def _kept(signal: Signal, fold: Fold, path: Path) -> FloatArray:
         save_file({"score": signal.score(fold)}, part)
         part.replace(path)
     return load_file(path)["score"]
-
-
-def _key(triples: Triples, recipe: list[object]) -> str:
-    # The key keeps scores of other data or options, left in a workspace that is used twice, from being taken.
-    digest = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode())
-    for column in (triples.head, triples.relation, triples.tail):
-        digest.update(np.ascontiguousarray(column).tobytes())
-    return digest.hexdigest()[:16]

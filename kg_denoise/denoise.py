@@ -1,10 +1,13 @@
 """The stage as a function: triples in, a calibrated probability of being true for each out."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from graphrec.core.config import to_mapping
 from graphrec.core.seeds import derive_seed
 from graphrec.core.tracking import Tracker
 from graphrec.core.types import JSON, FloatArray, IntArray
@@ -15,6 +18,7 @@ from kg_denoise.calibrate import Calibrated, calibrate
 from kg_denoise.config import DenoiseConfig
 from kg_denoise.crossfit import cross_fit
 from kg_denoise.curves import curves
+from kg_denoise.fold import load_signal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,17 +47,17 @@ def denoise(
     if not len(triples):
         return _nothing()
     distinct, inverse = _distinct(triples, num_entities)
-    num = round(len(distinct) * config.corruptions)
-    own_seed = derive_seed(seed, "denoise")
+    own_seed, num = derive_seed(seed, "denoise"), round(len(distinct) * config.corruptions)
     wrong = corrupt(distinct, num, num_entities=num_entities, seed=own_seed, kind=config.corruption)
     score = cross_fit(
+        load_signal(config.signal, getattr(config, config.signal)),
         distinct,
         wrong,
-        config,
+        num_folds=config.folds,
         num_entities=num_entities,
         num_relations=len(relations),
         seed=own_seed,
-        workspace=workspace,
+        workspace=workspace.part(_key(distinct, config, seed)),
         tracker=tracker,
     )
     both, observed = join(distinct, wrong), np.arange(len(score)) < len(distinct)
@@ -71,6 +75,14 @@ def _distinct(triples: Triples, num_entities: int) -> tuple[Triples, IntArray]:
     # A copy in another fold would be a memory of the triple itself.
     _, first, inverse = np.unique(triple_keys(triples, num_entities), return_index=True, return_inverse=True)
     return take(triples, first), inverse
+
+
+def _key(triples: Triples, config: DenoiseConfig, seed: int) -> str:
+    # Scores that other data or options left in a workspace used twice must not be taken for ours.
+    digest = hashlib.sha256(json.dumps([to_mapping(config), seed], sort_keys=True).encode())
+    for column in (triples.head, triples.relation, triples.tail):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _summary(found: Calibrated, triples: Triples, inverse: IntArray, relations: Sequence[str]) -> JSON:
