@@ -45,9 +45,17 @@ def run_stages(config: RunConfig, folder: Path, names: Sequence[str], *, track: 
     """
     run = RunFolder(folder)
     with run.lock():
-        recipes = make_recipes(config, names)
-        missing = [name for name in names if run.find(recipes[name]) is None]
-        run.record(name=config.name, target=config.target, seed=config.seed, config=to_mapping(config))
+        recipes = make_recipes(config, list(STAGES))
+        finished = {name: made for name, recipe in recipes.items() if (made := run.find(recipe))}
+        missing = [name for name in names if name not in finished]
+        # Only what this configuration made is current: artifacts of other options stay on disk, unmentioned.
+        run.record(
+            name=config.name,
+            target=config.target,
+            seed=config.seed,
+            config=to_mapping(config),
+            stages={name: made.path.name for name, made in finished.items()},
+        )
         with _tracker(config, run, active=track and bool(missing)) as tracker:
             artifacts: dict[str, Artifact] = {}
             for name in names:

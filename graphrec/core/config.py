@@ -221,7 +221,8 @@ def _nearest(cls: type[Any], path: str) -> str:
     section, _, leaf = re.sub(r"\.\d+", "[]", path).rpartition(".")
     start = f"{section}." if section else ""
     siblings = {p.removeprefix(start).partition(".")[0].rstrip("[]"): p for p in known if p.startswith(start)}
-    close = [p for p in known if p.rpartition(".")[2] == leaf]
+    exact = [p for p in known if p.rpartition(".")[2] == leaf]
+    close = [p for p in exact if p.startswith(start)] or exact
     close = close or difflib.get_close_matches(leaf, siblings, n=3, cutoff=0.5)
     if not close:
         elsewhere = {p.rpartition(".")[2]: p for p in known}
