@@ -26,7 +26,8 @@ def build_graph(
         num_users=len(dataset.users),
         num_items=len(dataset.items),
         num_entities=len(dataset.entities),
-        catalog=dict(dataset.catalog),
+        # A copy, because columns read from parquet may be read-only, which torch refuses.
+        catalog={domain: catalog.copy() for domain, catalog in dataset.catalog.items()},
         events={domain: _events(dataset, domain) for domain in dataset.domains},
         knowledge=_knowledge(dataset, probability, keep),
     )
