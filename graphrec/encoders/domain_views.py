@@ -60,8 +60,11 @@ class DomainViews(torch.nn.Module):
         gates = torch.full((len(domains), len(domains)), gate)
         self.gate = torch.nn.Parameter(gates.fill_diagonal_(1.0))
         self.kg_weight = kg_weight
+        knowledge = knowledge_adjacency(graph, domains) if kg_weight else None
+        self.touched: torch.Tensor | None
         self.adjacency: torch.Tensor | None
-        self.register_buffer("adjacency", knowledge_adjacency(graph, domains) if kg_weight else None)
+        self.register_buffer("touched", knowledge[0] if knowledge else None)
+        self.register_buffer("adjacency", knowledge[1] if knowledge else None)
 
     def nodes(self) -> Nodes:
         """Return the vectors of all items and entities after one step over the knowledge graph."""
@@ -94,13 +97,19 @@ class DomainViews(torch.nn.Module):
         return normalize(nodes.score[items], dim=1)
 
     def _spread(self, nodes: torch.Tensor) -> torch.Tensor:
-        if self.adjacency is None:
+        if self.touched is None or self.adjacency is None:
             return nodes
-        return nodes + self.kg_weight * propagate(self.adjacency, nodes)
+        # Most items of a large catalogue have no knowledge: only the nodes that do are multiplied.
+        near = propagate(self.adjacency, nodes.index_select(0, self.touched))
+        return nodes.index_add(0, self.touched, near, alpha=self.kg_weight)
 
 
-def knowledge_adjacency(graph: MultiDomainGraph, domains: tuple[str, ...]) -> torch.Tensor:
-    """Return the normalised item-entity matrix of all knowledge edges, items of other domains left out."""
+def knowledge_adjacency(graph: MultiDomainGraph, domains: tuple[str, ...]) -> tuple[torch.Tensor, torch.Tensor] | None:
+    """Return the nodes that knowledge touches and their normalised adjacency, or None without any edge.
+
+    Nodes are items, then entities; the first tensor has the `n` touched ones, ascending, the second
+    is sparse `[n, n]`. Items of other domains, and the edges at them, are left out.
+    """
     keep = np.ones(graph.num_items + graph.num_entities, dtype=np.bool_)
     keep[: graph.num_items] = False
     for domain in domains:
@@ -114,7 +123,12 @@ def knowledge_adjacency(graph: MultiDomainGraph, domains: tuple[str, ...]) -> to
         weights.append(edges.weight)
     source, target, weight = np.concatenate(sources), np.concatenate(targets), np.concatenate(weights)
     both = keep[source] & keep[target]
-    return to_torch(symmetric_adjacency(source[both], target[both], weight[both], len(keep)))
+    if not both.any():
+        return None
+    touched, ends = np.unique(np.concatenate([source[both], target[both]]), return_inverse=True)
+    places = ends.reshape(2, -1)
+    adjacency = symmetric_adjacency(places[0], places[1], weight[both], len(touched))
+    return torch.from_numpy(touched), to_torch(adjacency)
 
 
 def _initial(graph: MultiDomainGraph, domains: tuple[str, ...], dim: int, seed: int) -> torch.Tensor:
