@@ -18,7 +18,7 @@ from torch import Tensor
 from graphrec.core.errors import ConfigError
 from graphrec.core.types import BoolArray, FloatArray
 from graphrec.data.dataset import Triples
-from kg_denoise.config import MODEL_LOSS, EmbeddingConfig
+from kg_denoise.config import MODELS, EmbeddingConfig
 from kg_denoise.fold import Fold
 
 with warnings.catch_warnings():
@@ -36,10 +36,12 @@ _LEAST_STEPS = 8
 
 
 class EmbeddingSignal:
-    """Scores by an embedding model: TransE and its kin by distance, DistMult and ComplEx by product.
+    """Scores by an embedding model: TransE, RotatE and MuRE by distance, DistMult and ComplEx by product.
 
-    Distance models are trained with the self-adversarial loss of RotatE (Sun et al. 2019, eq. 5
-    and 6), products with InfoNCE (van den Oord et al. 2018, eq. 4).
+    Distance models are trained with the self-adversarial loss of RotatE (Sun et al. 2019),
+    -log sig(margin - d) - sum_i p_i log sig(d_i - margin) with p_i ~ exp(-temperature * d_i);
+    DistMult with InfoNCE (van den Oord et al. 2018), ComplEx with the logistic loss of its paper
+    (Trouillon et al. 2016), but without its weight decay.
     """
 
     def __init__(self, options: EmbeddingConfig) -> None:
@@ -64,15 +66,15 @@ class EmbeddingSignal:
         return np.where(_seen(fold), _scores(model, _tensor(fold.asked)), np.float32(np.nan))
 
     def _model(self, factory: CoreTriplesFactory) -> Model:
-        options = self._options
-        weights = {"margin": options.margin, "adversarial_temperature": options.temperature}
-        name = MODEL_LOSS[options.model]
+        options, recipe = self._options, MODELS[self._options.model]
+        margin = {"margin": options.margin or recipe.margin, "adversarial_temperature": options.temperature}
         return model_resolver.make(
             options.model,
             triples_factory=factory,
             embedding_dim=options.dim,
             random_seed=NoRandomSeedNecessary,
-            loss=loss_resolver.make(name, weights if name == "nssa" else {}),
+            loss=loss_resolver.make(recipe.loss, {} if recipe.margin is None else margin),
+            **recipe.changed,
         )
 
     def _train(self, model: Model, factory: CoreTriplesFactory) -> list[float]:

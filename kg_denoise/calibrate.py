@@ -15,8 +15,9 @@ which is the local false discovery rate. Both factors are found without a label,
   below. Where to cut is chosen by least mean squared error (Storey, Taylor and Siegmund 2004), in
   the closed form of the qvalue package.
 
-Where nothing can be told (no score, or a relation whose triples and corruptions score alike) the
-ratio is taken as 1 and pi from the relations that can be told, which is the base rate.
+Storey's estimate holds only where true and wrong lie apart, so a relation told less than well takes
+pi from the others. Where nothing can be told (no score, or triples and corruptions that score
+alike) the ratio is 1 besides, which is the base rate.
 """
 
 from collections.abc import Iterable
@@ -33,7 +34,7 @@ from kg_denoise.curves import auroc
 
 _REST, _BLIND = -1, -2
 _CUTS = np.arange(0.05, 1, 0.05)
-_SIGMAS = 3
+_SIGMAS, _LEAST_AUROC = 3, 0.55
 
 _Real = NDArray[np.float64]
 
@@ -71,7 +72,7 @@ def calibrate(
     pooled = _pooled(fits.values(), config)
     for index, fit in fits.items():
         rows = group == index
-        ratio[rows], told[rows] = fit.ratio(score[rows]), fit.share is not None
+        ratio[rows], told[rows] = fit.ratio(score[rows]), fit.told
         share[rows] = pooled if fit.share is None or config.noise_share is not None else fit.share
         odds[rows] = np.sum(rows & kept & ~observed) / max(1, np.sum(rows & kept & observed))
     return Calibrated(
@@ -98,8 +99,9 @@ def wrong_share(score: FloatArray, null: FloatArray) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class _Fit:
-    """The calibration of one group of relations: c(s) as a line through points. No share: not told."""
+    """The calibration of one group of relations: c(s) as a line through points, and the share where it has its own."""
 
+    told: bool
     centre: _Real
     chance: _Real
     prior_odds: float
@@ -107,7 +109,7 @@ class _Fit:
     num: int
 
     def ratio(self, score: FloatArray) -> _Real:
-        if self.share is None:
+        if not self.told:
             return np.ones(len(score))
         chance = np.interp(score, self.centre, self.chance)
         return self.prior_odds * (1 - chance) / chance
@@ -116,8 +118,9 @@ class _Fit:
 def _fit(score: FloatArray, rows: BoolArray, observed: BoolArray, config: CalibrationConfig) -> _Fit:
     own, null = score[rows & observed], score[rows & ~observed]
     num, num_null = len(own), len(null)
-    if not _is_told(own, null, config.min_auroc):
-        return _Fit(centre=np.zeros(1), chance=np.ones(1), prior_odds=1.0, share=None, num=num)
+    apart = _apart(own, null)
+    if apart is None:
+        return _Fit(told=False, centre=np.zeros(1), chance=np.ones(1), prior_odds=1.0, share=None, num=num)
     value, place = np.unique(score[rows], return_inverse=True)
     count = np.bincount(place)
     steps = isotonic_regression(np.bincount(place, weights=observed[rows]) / count, weights=count)
@@ -126,16 +129,18 @@ def _fit(score: FloatArray, rows: BoolArray, observed: BoolArray, config: Calibr
     # No score makes certain: beyond the last row of the other kind, one more such row is assumed.
     floor = 1 / (num + num_null + 2)
     chance = np.clip(steps.x[steps.blocks[:-1]], floor, 1 - floor)
-    return _Fit(centre=centre, chance=chance, prior_odds=num / num_null, share=wrong_share(own, null), num=num)
+    share = wrong_share(own, null) if apart >= config.min_auroc else None
+    return _Fit(told=True, centre=centre, chance=chance, prior_odds=num / num_null, share=share, num=num)
 
 
-def _is_told(own: FloatArray, null: FloatArray, min_auroc: float) -> bool:
+def _apart(own: FloatArray, null: FloatArray) -> float | None:
+    """Return the AUROC of triples against corruptions, or None where it could be chance or there is no score."""
     if not len(own) or not len(null) or np.isnan(own).any():
-        return False
+        return None
     # The spread of the AUROC where both kinds score alike, from the Mann-Whitney statistic.
     sigma = np.sqrt((len(own) + len(null) + 1) / (12 * len(own) * len(null)))
     value = auroc(np.concatenate([own, null]), np.arange(len(own) + len(null)) < len(own))
-    return bool(value >= max(min_auroc, 0.5 + _SIGMAS * sigma))
+    return value if value >= max(_LEAST_AUROC, 0.5 + _SIGMAS * sigma) else None
 
 
 def _pooled(fits: Iterable[_Fit], config: CalibrationConfig) -> float:

@@ -1,17 +1,39 @@
 """Options of the denoise stage."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 from graphrec.core.config import config, option
 from kg_denoise.signals import SIGNALS
 
-MODEL_LOSS = {"TransE": "nssa", "RotatE": "nssa", "MuRE": "nssa", "DistMult": "infonce", "ComplEx": "infonce"}
-"""Embedding models on offer and the PyKEEN loss each is trained with: distances take a margin, products do not."""
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """How PyKEEN trains one of its models: the loss, its margin if it has one, what else is not as it comes."""
+
+    loss: str
+    margin: float | None = None
+    changed: Mapping[str, str | None] = field(default_factory=dict)
+
+
+_SMALL_START = {"entity_initializer": "xavier_normal_", "relation_initializer": "xavier_normal_", "regularizer": None}
+
+MODELS: Mapping[str, Recipe] = {
+    "TransE": Recipe(loss="nssa", margin=9.0),
+    "RotatE": Recipe(loss="nssa", margin=3.0),
+    "MuRE": Recipe(loss="nssa", margin=3.0),
+    "DistMult": Recipe(loss="infonce"),
+    # As it comes it starts from scores in the hundreds, and a few epochs do not lead back from there.
+    "ComplEx": Recipe(loss="softplus", changed=_SMALL_START),
+}
+"""Embedding models on offer; margins suit `dim` 64."""
 
 
 @config
 class EmbeddingConfig:
     """A knowledge-graph embedding model, as PyKEEN trains it in the sLCWA loop."""
 
-    model: str = option(default="TransE", choices=tuple(MODEL_LOSS), help="Interaction model of PyKEEN.")
+    model: str = option(default="TransE", choices=tuple(MODELS), help="Interaction model of PyKEEN.")
     dim: int = option(default=64, ge=1, help="Length of an entity's vector.")
     epochs: int = option(default=15, ge=1, help="Passes over the triples of the other folds.")
     batch_size: int = option(
@@ -21,7 +43,7 @@ class EmbeddingConfig:
     num_negatives: int = option(
         default=2, ge=1, help="Negatives per triple, from the heads and tails its relation is used with."
     )
-    margin: float = option(default=9.0, gt=0, help="Margin of the distance models; about 1.1 times the root of dim.")
+    margin: float | None = option(default=None, gt=0, help="Margin of the distance models; unset: the model's own.")
     temperature: float = option(
         default=0.5, gt=0, help="How strongly the distance models weigh their hardest negatives."
     )
@@ -38,7 +60,7 @@ class CalibrationConfig:
         default=0.65,
         ge=0.5,
         le=1,
-        help="A relation whose triples and corruptions are told apart less well gets the base rate.",
+        help="A relation told apart from its corruptions less well takes its share of wrong triples from the others.",
     )
     report_share: float = option(
         default=0.3, gt=0, lt=1, help="Share of triples and corruptions kept from the fit, to report how good it is."
@@ -47,7 +69,7 @@ class CalibrationConfig:
         default=None, ge=0, lt=1, help="Share of wrong triples where known; else it is estimated."
     )
     fallback_share: float = option(
-        default=0.1, ge=0, lt=1, help="Share of wrong triples to assume where not a single relation can be told."
+        default=0.1, ge=0, lt=1, help="Share of wrong triples to assume where no relation is told well enough."
     )
 
 

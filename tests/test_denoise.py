@@ -19,7 +19,7 @@ from graphrec.data.corrupt import corrupt, inject, join, take, triple_keys
 from graphrec.data.dataset import Dataset, Events, Triples, save_dataset
 from kg_denoise import stage
 from kg_denoise.calibrate import calibrate, wrong_share
-from kg_denoise.config import MODEL_LOSS, CalibrationConfig, DenoiseConfig, EmbeddingConfig
+from kg_denoise.config import MODELS, CalibrationConfig, DenoiseConfig, EmbeddingConfig
 from kg_denoise.crossfit import cross_fit, deal
 from kg_denoise.curves import auroc, curves
 from kg_denoise.denoise import denoise
@@ -98,6 +98,18 @@ def test_what_can_not_be_told_falls_back_to_the_base_rate():
     assert np.ptp(found.probability[~first]) == 0
     assert found.probability[~first][0] == pytest.approx(1 - found.share[first][0])
     assert found.probability[~first][0] == pytest.approx(0.8, abs=0.03)
+
+
+def test_a_weak_relation_keeps_its_ranking_and_borrows_its_share():
+    told, weak = planted(5000, 0.2, 4.0, seed=3), planted(5000, 0.2, 0.5, seed=4, relation=1)
+    score, relation, observed = (np.concatenate(pair) for pair in zip(told[:3], weak[:3], strict=True))
+    found = calibrate(score, relation, observed, CalibrationConfig(), seed=0)
+    second = relation[observed] == 1
+    assert found.told.all()
+    assert np.unique(found.share).size == 1
+    measured = curves(found.probability[second], weak[3])
+    assert measured["ece"] < 0.03
+    assert measured["auroc"] == pytest.approx(auroc(score[observed][second], weak[3]), abs=0.01)
 
 
 def test_a_missing_score_is_no_evidence():
@@ -317,10 +329,10 @@ def test_every_signal_scores_a_fold(name):
     assert np.isfinite(score[:-1]).all()
 
 
-@pytest.mark.parametrize("model", MODEL_LOSS)
+@pytest.mark.parametrize("model", MODELS)
 def test_every_model_finds_wrong_types(noisy, model):
     triples, truth = noisy
-    options = EmbeddingConfig(model=model, dim=16, epochs=20, margin=4.5, lr=0.1)
+    options = EmbeddingConfig(model=model, dim=16, epochs=20, lr=0.1)
     asked = (triples.relation == 0) & (triples.head % 4 == 0)
     score = load_signal("embedding", options).score(fold_of(triples, asked))
     assert auroc(score, truth[asked]) > 0.75

@@ -119,8 +119,8 @@ def _with_tail(
 
 
 def _contains(ascending: IntArray, keys: IntArray) -> BoolArray:
-    place = np.searchsorted(ascending, keys)
-    return ascending[np.minimum(place, len(ascending) - 1)] == keys
+    place = np.minimum(np.searchsorted(ascending, keys), len(ascending) - 1)
+    return np.equal(ascending[place], keys)
 
 
 def _is_first(keys: IntArray) -> BoolArray:
