@@ -109,6 +109,7 @@ class _Fit:
     num: int
 
     def ratio(self, score: FloatArray) -> _Real:
+        """Return f0 / f at every score; 1 where nothing can be told."""
         if not self.told:
             return np.ones(len(score))
         chance = np.interp(score, self.centre, self.chance)
