@@ -27,7 +27,7 @@ class PretrainConfig:
 
     encoder: ViewsConfig = option(default=ViewsConfig(), help="The encoder.")
     fit: FitConfig = option(
-        default=FitConfig(epochs=12, lr=1e-2, batch_size=2048, patience=2), help="The training loop."
+        default=FitConfig(epochs=8, lr=1e-2, batch_size=2048, patience=2), help="The training loop."
     )
     loss: str = option(default="sampled_softmax", choices=("sampled_softmax", "bpr"), help="What is minimised.")
     temperature: float = option(default=0.15, gt=0, help="Scores are divided by it before the loss.")
