@@ -1,8 +1,9 @@
 """Adapt: fit the target on the chosen sources, and ship it only where it is better than the guards.
 
 Candidates share one code path: target_only (no source), all_domains, and the chosen subset where
-it is neither. Target-only is trained first; the others go on from its encoder, their heads at zero,
-so each begins as target-only and its epoch 0 is target-only.
+it is neither. A base without sources is trained until validation says stop. Then every candidate,
+target_only too, goes on from it with the same budget: else a source would get the credit for
+training longer. Heads begin at zero, so epoch 0 of each candidate is the base.
 
     ships   the chosen one, if the paired 95 % lower bound of its validation gain over each guard is above 0
     else    all_domains, if its own lower bound over target_only is above 0
@@ -13,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 
 from finetune.config import AdaptConfig
 from finetune.model import Transfer
@@ -66,9 +68,14 @@ def adapt(
     validation. A killed call goes on from `workspace`.
     """
     fitting = _Fitting(target, config, seed, workspace, tracker)
-    candidates = fitting.candidates(subsets(target, chosen))
+    base, first = fitting.base(TRAIN, config.fit)
+    candidates = fitting.candidates(base, subsets(target, chosen))
     decision = guard({name: c.values for name, c in candidates.items()}, samples=config.bootstrap, seed=seed)
-    final = fitting.final(candidates) if config.refit else {name: c.model for name, c in candidates.items()}
+    final = (
+        fitting.final(first.best_epoch, candidates)
+        if config.refit
+        else {name: c.model for name, c in candidates.items()}
+    )
     shipped = decision.shipped
     parts = {"": final[shipped]} | {
         f"{name}.": final.get(name, final[TARGET_ONLY]) for name in (TARGET_ONLY, ALL_DOMAINS)
@@ -81,9 +88,9 @@ def adapt(
         "shipped": shipped,
         "reason": decision.reason,
         "gates": dict.fromkeys(target.sources, 0.0) | final[shipped].gates(FULL if config.refit else TRAIN),
-        "best_epoch": {name: c.result.best_epoch for name, c in candidates.items()},
+        "best_epoch": {"base": first.best_epoch} | {name: c.result.best_epoch for name, c in candidates.items()},
         "refit": config.refit,
-        "curve": candidates[shipped].result.curve,
+        "curve": _joined(first.curve, candidates[shipped].result.curve),
     }
     return Adapted(shipped=shipped, arrays=arrays, summary=summary)
 
@@ -146,32 +153,38 @@ class _Fitting:
     workspace: Workspace
     tracker: Tracker
 
-    def candidates(self, subsets: Mapping[str, tuple[str, ...]]) -> dict[str, Candidate]:
-        """Fit on train events, the epoch chosen on validation; target-only comes first and starts the others."""
-        found: dict[str, Candidate] = {}
+    def base(self, history: str, options: FitConfig) -> tuple[Transfer, FitResult]:
+        """Fit the target-only model that every candidate goes on from."""
+        model = Transfer(self.target, (), self.config.model, self.seed)
+        return model, self._fit(self._task(model, history, options), options, f"base-{history}")
+
+    def candidates(self, base: Transfer, subsets: Mapping[str, tuple[str, ...]]) -> dict[str, Candidate]:
+        """Fit on train events, the epoch chosen on validation."""
+        found = {}
         for name, domains in subsets.items():
-            model, options = self._start(domains, found[TARGET_ONLY].model if found else None)
-            task = self._task(model, TRAIN, options)
-            result = self._fit(task, options, name)
+            model = self._start(base, domains)
+            task = self._task(model, TRAIN, self.config.transfer)
+            result = self._fit(task, self.config.transfer, name)
             found[name] = Candidate(name=name, model=model, values=task.values(), result=result)
         return found
 
-    def final(self, candidates: Mapping[str, Candidate]) -> dict[str, Transfer]:
+    def final(self, base_epochs: int, candidates: Mapping[str, Candidate]) -> dict[str, Transfer]:
         """Fit again on train and validation events, for as many epochs as were best."""
-        found: dict[str, Transfer] = {}
+        base, _ = self.base(FULL, replace(self.config.fit, epochs=base_epochs))
+        found = {}
         for name, candidate in candidates.items():
-            model, options = self._start(candidate.model.domains, found.get(TARGET_ONLY))
-            options = replace(options, epochs=candidate.result.best_epoch)
+            model = self._start(base, candidate.model.domains)
+            options = replace(self.config.transfer, epochs=candidate.result.best_epoch)
             self._fit(self._task(model, FULL, options), options, f"refit-{name}")
             found[name] = model
         return found
 
-    def _start(self, domains: tuple[str, ...], first: Transfer | None) -> tuple[Transfer, FitConfig]:
+    def _start(self, base: Transfer, domains: tuple[str, ...]) -> Transfer:
         model = Transfer(self.target, domains, self.config.model, self.seed)
-        if first is None:
-            return model, self.config.fit
-        model.encoder.load_state_dict(first.encoder.state_dict())
-        return model, self.config.transfer
+        with torch.no_grad():
+            for mine, given in zip(model.encoder.parameters(), base.encoder.parameters(), strict=True):
+                mine.copy_(given)
+        return model
 
     def _task(self, model: Transfer, history: str, options: FitConfig) -> TransferTask:
         size, validate = options.batch_size, history == TRAIN
@@ -179,6 +192,10 @@ class _Fitting:
 
     def _fit(self, task: TransferTask, options: FitConfig, label: str) -> FitResult:
         return fit(task, options, seed=self.seed, workspace=self.workspace, tracker=self.tracker, label=label)
+
+
+def _joined(first: list[JSON], second: list[JSON]) -> list[JSON]:
+    return [*first, *({**row, "epoch": len(first) + row["epoch"]} for row in second)]
 
 
 def _vectors(model: Transfer, history: str) -> list[tuple[str, FloatArray]]:

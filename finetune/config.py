@@ -16,7 +16,7 @@ class ModelConfig:
     kg_weight: float = option(
         default=0.5, ge=0, help="Weight of an item's knowledge-graph neighbours beside its own vector."
     )
-    temperature: float = option(default=0.1, gt=0, help="Scores are divided by it before the loss.")
+    temperature: float = option(default=0.15, gt=0, help="Scores are divided by it before the loss.")
     num_negatives: int = option(default=1024, ge=1, help="Items drawn as negatives, shared by the rows of a batch.")
     negative_power: float = option(
         default=0.0, ge=0, help="Negatives are drawn by popularity to this power; 0 is uniform."
@@ -32,17 +32,16 @@ class SelectConfig:
 
     model: ModelConfig = option(default=ModelConfig(), help="The target-only encoder that all trials share.")
     fit: FitConfig = option(
-        default=FitConfig(epochs=12, lr=1e-2, patience=2, eval_every=2), help="Training of the target-only encoder."
+        default=FitConfig(epochs=12, lr=1e-2, batch_size=1024, patience=2), help="Training of the target-only encoder."
     )
     head: FitConfig = option(
-        default=FitConfig(epochs=6, lr=1e-2, batch_size=4096, patience=2),
-        help="Training of the light head of each trial.",
+        default=FitConfig(epochs=3, lr=1e-3, batch_size=2048), help="Training of the light head of each trial."
     )
     head_negatives: int = option(default=256, ge=1, help="Items drawn as negatives in a step of a head.")
     max_sources: int = option(
         default=6, ge=1, le=12, help="All subsets of up to this many sources; more are screened first."
     )
-    max_events: int = option(default=40_000, ge=1, help="Training events that heads are fitted on at most.")
+    max_events: int = option(default=20_000, ge=1, help="Training events that heads are fitted on at most.")
     min_gain: float = option(
         default=2.0,
         ge=0,
@@ -56,10 +55,12 @@ class AdaptConfig:
 
     model: ModelConfig = option(default=ModelConfig(), help="The encoder of every candidate.")
     fit: FitConfig = option(
-        default=FitConfig(epochs=20, lr=1e-2, patience=2, eval_every=2), help="Training of the target-only candidate."
+        default=FitConfig(epochs=12, lr=1e-2, batch_size=1024, patience=2),
+        help="Training of the base without sources, which every candidate goes on from.",
     )
     transfer: FitConfig = option(
-        default=FitConfig(epochs=10, lr=3e-3, patience=2), help="Further training of a candidate with source domains."
+        default=FitConfig(epochs=4, lr=1e-3, batch_size=1024, patience=1),
+        help="Further training of each candidate, target-only included.",
     )
     refit: bool = option(
         default=True, help="Train again on train and validation events for the chosen number of epochs."

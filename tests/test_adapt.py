@@ -10,6 +10,7 @@ from finetune.target import target_graph
 from graphrec.core.tracking import NullTracker
 from graphrec.core.workspace import Workspace
 from graphrec.graph.graph import Edges, EventEdges, MultiDomainGraph
+from graphrec.training.config import FitConfig
 from tests.planted import ADAPT, NUM_ITEMS, NUM_USERS, relevant, unrelated, world
 
 
@@ -81,6 +82,14 @@ def test_nothing_relevant_ships_target_only():
     assert {row["name"] for row in adapted.summary["candidates"]} == {TARGET_ONLY, ALL_DOMAINS}
     assert np.array_equal(adapted.arrays["user"], adapted.arrays["target_only.user"])
     assert adapted.summary["gates"] == {"B": 0.0, "C": 0.0}
+
+
+def test_a_source_gets_no_credit_for_training_longer():
+    target, _ = world({"B": unrelated(0), "C": unrelated(1)})
+    # The base is far from done, so whoever trains on gains; target_only does so as well.
+    adapted = run(target, (), replace(ADAPT, fit=FitConfig(epochs=1, lr=0.02, batch_size=256), refit=False))
+    assert adapted.summary["best_epoch"]["base"] == 1 and adapted.summary["best_epoch"][TARGET_ONLY] > 0
+    assert adapted.shipped == TARGET_ONLY
 
 
 def test_a_harmful_choice_does_not_ship():
