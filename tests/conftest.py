@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+import graphrec  # noqa: F401 - sets what must precede torch
+
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
