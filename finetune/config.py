@@ -1,6 +1,7 @@
 """Options of `select` and `adapt`."""
 
 from graphrec.core.config import config, option
+from graphrec.encoders.config import ViewsConfig
 from graphrec.training.config import FitConfig
 
 
@@ -8,14 +9,7 @@ from graphrec.training.config import FitConfig
 class ModelConfig:
     """The target's encoder and what it is trained with."""
 
-    dim: int = option(default=64, ge=2, help="Length of user and item vectors.")
-    reach: int = option(default=30, ge=1, help="Events of a user's own history that are looked at, either way.")
-    decay: float = option(
-        default=0.8, gt=0, le=1, help="Weight of an event relative to the next nearer one, to begin with."
-    )
-    kg_weight: float = option(
-        default=0.5, ge=0, help="Weight of an item's knowledge-graph neighbours beside its own vector."
-    )
+    encoder: ViewsConfig = option(default=ViewsConfig(), help="The encoder of the target's own events.")
     temperature: float = option(default=0.15, gt=0, help="Scores are divided by it before the loss.")
     num_negatives: int = option(default=1024, ge=1, help="Items drawn as negatives, shared by the rows of a batch.")
     negative_power: float = option(

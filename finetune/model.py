@@ -54,14 +54,14 @@ class Transfer(torch.nn.Module):
         self.encoder = DomainViews(
             target.graph,
             (target.domain,),
-            dim=config.dim,
-            reach=config.reach,
-            decay=config.decay,
-            kg_weight=config.kg_weight,
+            dim=config.encoder.dim,
+            reach=config.encoder.reach,
+            decay=config.encoder.decay,
+            kg_weight=config.encoder.kg_weight,
             gate=1.0,
             seed=seed,
         )
-        self.head = Head(len(self.domains), target.view_dim, config.dim)
+        self.head = Head(len(self.domains), target.view_dim, config.encoder.dim)
 
     def parameters_by_name(self) -> dict[str, torch.nn.Parameter]:
         """Return what is trained: all but the encoder's own gate, which has nothing to weigh with one domain."""

@@ -8,6 +8,7 @@ import numpy as np
 
 from finetune.config import AdaptConfig, ModelConfig, SelectConfig
 from finetune.target import Target
+from graphrec.encoders.config import ViewsConfig
 from graphrec.encoders.pretrained import FULL, TRAIN, Pretrained
 from graphrec.graph.graph import EventEdges, MultiDomainGraph
 from graphrec.training.config import FitConfig
@@ -15,7 +16,7 @@ from graphrec.training.config import FitConfig
 NUM_USERS, NUM_ITEMS, TASTE, VIEW = 500, 120, 6, 8
 EVENTS = 5  # per user; the last one is the test and not in the graph, the one before it the validation
 
-MODEL = ModelConfig(dim=16, num_negatives=64, kg_weight=0.0)
+MODEL = ModelConfig(encoder=ViewsConfig(dim=16, kg_weight=0.0), num_negatives=64)
 SELECT = SelectConfig(
     model=MODEL,
     fit=FitConfig(epochs=6, lr=0.02, batch_size=256, patience=2),

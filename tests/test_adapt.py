@@ -71,7 +71,7 @@ def test_every_array_of_the_contract_is_there(helped):
     assert set(adapted.arrays) == {f"{prefix}{kind}" for prefix in prefixes for kind in ("user", "item")}
     for name, array in adapted.arrays.items():
         assert array.dtype == np.float32
-        assert array.shape == ((NUM_USERS if name.endswith("user") else NUM_ITEMS), ADAPT.model.dim)
+        assert array.shape == ((NUM_USERS if name.endswith("user") else NUM_ITEMS), ADAPT.model.encoder.dim)
         assert np.linalg.norm(array, axis=1) == pytest.approx(np.ones(len(array)), abs=1e-4)
 
 

@@ -6,10 +6,11 @@ import torch
 
 from graphrec.core.tracking import NullTracker
 from graphrec.core.workspace import Workspace
+from graphrec.encoders.config import ViewsConfig
 from graphrec.encoders.pretrained import FULL, TRAIN
 from graphrec.graph.graph import Edges, EventEdges, MultiDomainGraph
 from graphrec.training.config import FitConfig
-from pretrain.config import PretrainConfig, ViewsConfig
+from pretrain.config import PretrainConfig
 from pretrain.stage import pretrain
 
 CONFIG = PretrainConfig(

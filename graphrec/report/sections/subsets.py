@@ -39,7 +39,7 @@ def _trials(summary: JSON) -> JSON:
     }
 
 
-_NOTE = "Whiskers are one standard error each way. The chosen subset is coloured."
+_NOTE = "Whiskers: one paired standard error of the difference from no source, each way. The chosen subset is coloured."
 
 
 def _bar(trial: JSON, *, is_chosen: bool) -> Bar:
