@@ -1,5 +1,5 @@
 # Two commands on a fresh machine: `make demo` and `make test`. Both use .venv in this checkout.
-PYTHON ?= python3.11
+PYTHON ?= python3
 BIN := .venv/bin
 
 .PHONY: demo test install-demo install-test clean
@@ -18,7 +18,7 @@ install-demo: .venv/.demo
 install-test: .venv/.test
 
 .venv/bin/python:
-	$(PYTHON) -m venv .venv || python3 -m venv .venv
+	$(PYTHON) -m venv .venv
 
 # torch goes first and by its pinned version, so that no resolver picks a later build.
 .venv/.demo: .venv/bin/python pyproject.toml constraints.txt
