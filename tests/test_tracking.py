@@ -1,5 +1,11 @@
 """MLflow and Optuna behind their protocols, on real stores in a temporary folder."""
 
+import contextlib
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -79,6 +85,28 @@ def test_a_server_that_does_not_answer_is_said_so(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///x.db")
     assert reachable() == ""
     assert _mlflow.tracking_uri() == "sqlite:///x.db"
+
+
+def test_the_ui_serves_the_local_store_on_loopback(store: MlflowClient, home: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    address = f"http://127.0.0.1:{port}/"
+    command = [str(Path(sys.executable).parent / "graphrec"), "ui", "--port", str(port)]
+    with subprocess.Popen(command, cwd=home, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as server:
+        try:
+            deadline = time.monotonic() + 90
+            while server.poll() is None and time.monotonic() < deadline:
+                with (
+                    contextlib.suppress(OSError),
+                    urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as page,
+                ):
+                    assert page.status == 200
+                    return
+                time.sleep(0.5)
+            pytest.fail("the server did not answer within 90 s")
+        finally:
+            server.terminate()
 
 
 def test_finished_trials_are_not_run_again(tmp_path: Path) -> None:

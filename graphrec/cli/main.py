@@ -180,7 +180,7 @@ def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0
     """Open MLflow on the local store, bound to loopback."""
     from graphrec.core._mlflow import serve
 
-    sys.exit(serve(port))
+    serve(port)
 
 
 @app.callback(invoke_without_command=True)
