@@ -97,10 +97,7 @@ def test_the_ui_serves_the_local_store_on_loopback(store: MlflowClient, home: Pa
         try:
             deadline = time.monotonic() + 90
             while server.poll() is None and time.monotonic() < deadline:
-                with (
-                    contextlib.suppress(OSError),
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5) as page,
-                ):
+                with contextlib.suppress(OSError), urllib.request.urlopen(address, timeout=5) as page:
                     assert page.status == 200
                     return
                 time.sleep(0.5)
