@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -17,3 +18,17 @@ def data_dir() -> Path:
             pytest.fail("GRAPHREC_REQUIRE_DATA is set, but GRAPHREC_DATA is not")
         pytest.skip("GRAPHREC_DATA is not set: it names the folder that holds amazon5/, gowalla/, ...")
     return Path(folder)
+
+
+if os.environ.get("GRAPHREC_WITHOUT_DGL"):
+    # The suite runs once as it would where dgl has no wheel.
+    sys.modules["dgl"] = None  # type: ignore[assignment]
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where the data must be there (CI), a skipped test fails the run."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter.stats.get("skipped", []) if reporter else []
+    if skipped and os.environ.get("GRAPHREC_REQUIRE_DATA") and not os.environ.get("GRAPHREC_WITHOUT_DGL"):
+        reporter.write_line(f"{len(skipped)} skipped tests, but GRAPHREC_REQUIRE_DATA allows none", red=True)
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED

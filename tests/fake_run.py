@@ -147,6 +147,7 @@ def make_run(
     run = RunFolder(path)
     path.mkdir(parents=True)
     made: dict[str, Artifact] = {}
+    recipes: dict[str, Recipe] = {}
 
     def write(stage: str) -> Callable[[Path, Workspace], None]:
         def fill(folder: Path, workspace: Workspace) -> None:
@@ -162,16 +163,17 @@ def make_run(
 
     for stage in summaries:
         recipe = Recipe(stage=stage, config={}, seed=SEED, parents={}, code="0", libraries={"torch": "2.13.0"})
+        recipes[stage] = recipe
         artifact = run.make(recipe, write(stage), facts={"threads": 2, "code_version": "0.1.0"})
         # The clock is the one part of a run that differs between two of them.
         files.write_json(artifact.path / MANIFEST, {**artifact.manifest, "seconds": 1.5})
         made[stage] = Artifact.open(artifact.path)
-    run.record(
+    run.publish(
+        recipes,
         name="demo",
         target="garden",
         sources=["pantry", EVIL],
         seed=SEED,
         config={"seed": SEED, "target": "garden", "note": EVIL},
-        stages={stage: artifact.path.name for stage, artifact in made.items()},
     )
     return run

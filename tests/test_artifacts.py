@@ -104,11 +104,11 @@ def test_a_run_in_use_is_refused(run: RunFolder) -> None:
         pass
 
 
-def test_entries_and_stages_are_kept_apart(run: RunFolder) -> None:
-    run.record(name="x", target="t")
-    run.record_stage("merge", run.make(RECIPE, write, facts={}))
-    run.record(name="y")
-    assert (run.entry("name"), run.entry("target")) == ("y", "t")
+def test_what_is_current_is_switched_at_once(run: RunFolder) -> None:
+    run.make(RECIPE, write, facts={})
+    other = replace(RECIPE, stage="export")
+    run.publish({"merge": RECIPE, "export": other}, name="x")
+    assert run.entry("name") == "x"
     assert run.current("merge").fingerprint == RECIPE.fingerprint
     with pytest.raises(ArtifactError, match="stage export has not finished"):
         run.current("export")
@@ -116,7 +116,23 @@ def test_entries_and_stages_are_kept_apart(run: RunFolder) -> None:
         RunFolder.open(run.path / "nowhere")
 
 
-def test_source_hash_follows_imports_but_not_the_core(tmp_path: Path) -> None:
+def test_a_report_is_remembered_by_the_artifacts_behind_it(run: RunFolder) -> None:
+    run.make(RECIPE, write, facts={})
+    assert not run.is_reported({"merge": RECIPE})
+    run.publish({"merge": RECIPE}, name="x")
+    run.mark_reported({"merge": RECIPE})
+    run.publish({"merge": RECIPE}, name="y")
+    assert run.is_reported({"merge": RECIPE})
+    assert not run.is_reported({"merge": replace(RECIPE, seed=1)})
+
+
+def test_a_run_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ArtifactError, match="cannot be a run folder"), RunFolder(tmp_path / "file").lock():
+        pass
+
+
+def test_source_hash_follows_what_computes_not_what_prints(tmp_path: Path) -> None:
     home = Path(__file__).parent.parent
     for name in ("graphrec", "pretrain", "finetune", "kg_denoise"):
         shutil.copytree(home / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
@@ -134,5 +150,8 @@ def test_source_hash_follows_imports_but_not_the_core(tmp_path: Path) -> None:
     touch("graphrec/stages/export.py")
     assert hashed() == before
     touch("graphrec/data/split.py")
-    assert hashed() != before
+    after = hashed()
+    assert after != before
+    touch("graphrec/core/ids.py")
+    assert hashed() != after
     assert source_hash("graphrec.stages.ingest") != source_hash("graphrec.stages.export")

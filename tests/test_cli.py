@@ -83,7 +83,11 @@ EVENTS = "user,item,t\n" + "".join(f"u{n % 7},i{n % 5},{n}\n" for n in range(35)
         (MINIMAL.replace("e.csv", "f.csv"), EVENTS, "error: f.csv: no such file; relative paths start from "),
         (MINIMAL, EVENTS.replace("u3", ""), "error: e.csv: column 'user' has 5 nulls (rows 4, 11, 18, 25, 32); "),
         (MINIMAL, EVENTS.replace("31\n", "x\n"), "error: e.csv: column 't' is String; expected a time"),
-        (MINIMAL.replace("time: t", "domains: [c]"), EVENTS, "error: domain list: no events left"),
+        (
+            MINIMAL.replace("time: t", "domains: [c]"),
+            EVENTS,
+            "error: e.csv: domains: no events of 'c'; the table has 'd'",
+        ),
         (MINIMAL.replace("target: d", "target: e"), EVENTS, "error: target 'e': not in the data; known domains: d\n"),
         (
             MINIMAL + "    triples: [{path: t.csv, heads: items}]\n    link_by_id: true",

@@ -101,7 +101,12 @@ def test_the_test_events_lie_apart(folder: Path) -> None:
             r"none of the 2 touches an item",
         ),
         (EVENTS, TRIPLES, {"interactions": []}, r"at least one table of events"),
-        (EVENTS, TRIPLES, {"interactions": [{"path": "events.csv", "domains": ["funds"]}]}, r"no events left"),
+        (
+            EVENTS,
+            TRIPLES,
+            {"interactions": [{"path": "events.csv", "domains": ["funds"]}]},
+            r"no events of 'funds'; the tab",
+        ),
     ],
     ids=[
         "column",
@@ -130,6 +135,25 @@ def test_a_domain_emptied_by_a_filter_is_named(folder: Path) -> None:
         source="test",
     )
     with pytest.raises(DataError, match="domain 'coupons': no events left.*min_item_users=2"):
+        ingest(read_tables(config.tables), config, seed=0)
+
+
+def test_a_time_that_is_no_number_is_named_by_its_row(folder: Path) -> None:
+    (folder / "events.csv").write_text("user,item,domain,time\nu1,001,shops,1.5\nu1,002,shops,nan\nu1,003,shops,inf\n")
+    with pytest.raises(DataError, match=r"column 'time': 2 values are no usable times \(rows 2, 3\)"):
+        build(folder)
+
+
+def test_one_time_cut_needs_times(folder: Path) -> None:
+    config = parse(
+        IngestConfig,
+        {
+            "tables": {"folder": str(folder), "interactions": [{"path": "events.csv"}]},
+            "split": {"kind": "global_time"},
+        },
+        source="test",
+    )
+    with pytest.raises(DataError, match=r"events\.csv: global_time needs a `time` column"):
         ingest(read_tables(config.tables), config, seed=0)
 
 

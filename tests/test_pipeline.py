@@ -104,6 +104,25 @@ def test_a_changed_option_remakes_its_stage_and_what_depends_on_it(home: Path, r
     assert made_stages(done) == [], "the old artifacts are still there"
 
 
+def test_a_mistaken_call_leaves_the_finished_run_as_it_was(home: Path, run: RunFolder) -> None:
+    before = {name: (run.path / name).read_bytes() for name in ("run.json", "metrics.json", "report.html")}
+    command = [GRAPHREC, "run", "quick.yaml", "target=NUTRITON", "--no-track"]
+    done = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "target 'NUTRITON': not in the data" in done.stderr
+    assert {name: (run.path / name).read_bytes() for name in before} == before
+
+
+def test_metrics_and_report_follow_the_options_back_and_forth(home: Path, run: RunFolder) -> None:
+    first = {name: (run.path / name).read_bytes() for name in ("metrics.json", "report.html")}
+    graphrec("run", "quick.yaml", "target=DELI", "--no-track", cwd=home)
+    assert "DELI" in (run.path / "report.html").read_text(encoding="utf-8")[:5000]
+    assert made_stages(graphrec("run", "quick.yaml", "--no-track", cwd=home)) == []
+    assert {name: (run.path / name).read_bytes() for name in first} == first
+    graphrec("export", "quick.yaml", "--no-track", cwd=home)
+    assert {name: (run.path / name).read_bytes() for name in first} == first, "one stage alone reports nothing"
+
+
 def test_recommendations_leave_out_what_users_have(home: Path, run: RunFolder) -> None:
     loaded = api.load(run.path)
     top = pl.read_parquet(home / "top.parquet")
@@ -151,6 +170,7 @@ def test_a_late_domain_is_adapted_without_pretraining(home: Path) -> None:
     assert inherited["users_known"] > 100
     assert arrived.entry("sources") == RunFolder.open(home / "runs" / "quick").entry("sources")
     assert json.loads(arrived.current("adapt").file("summary.json").read_text())["target"] == "COSMETICS"
+    assert "COSMETICS" not in arrived.entry("sources")
     assert "COSMETICS" in (arrived.path / "report.html").read_text(encoding="utf-8")
 
 

@@ -14,6 +14,7 @@ from graphrec.core import _mlflow
 from graphrec.core._mlflow import MlflowClient, open_run, reachable, tracking_uri
 from graphrec.core._optuna import open_search
 from graphrec.core.search import MemorySearch, Point, all_subsets
+from graphrec.core.tracking import NullTracker
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +83,9 @@ def test_a_store_that_fails_in_the_middle_costs_a_warning_only(
 def test_a_server_that_does_not_answer_is_said_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:1")
     assert "127.0.0.1:1, which does not answer" in reachable()
+    with open_run(experiment="e", name="r", tags={}, previous=None) as run, run.child("stage") as stage:
+        stage.log_metrics({"x": 1.0})
+    assert isinstance(stage, NullTracker)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///x.db")
     assert reachable() == ""
     assert _mlflow.tracking_uri() == "sqlite:///x.db"
@@ -118,6 +122,9 @@ def test_finished_trials_are_not_run_again(tmp_path: Path) -> None:
     journal = tmp_path / "sub" / "optuna.journal"
     with pytest.raises(KeyboardInterrupt):
         open_search(journal, "study", lambda *_: None).run(points, objective)
+    # What kill -9 in the middle of a write leaves: the lock and half a line.
+    journal.with_name("optuna.journal.lock").symlink_to(journal)
+    journal.write_bytes(journal.read_bytes() + b'{"op_code": 4, "worker')
     told: list[int] = []
     trials = open_search(journal, "study", lambda number, *_: told.append(number)).run(points, objective)
     assert [t.point for t in trials] == points

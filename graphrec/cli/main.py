@@ -1,6 +1,7 @@
 """The command line. Importing it is cheap: every command imports what it needs when it is called."""
 
 import difflib
+import json
 import logging
 import sys
 from importlib.util import find_spec
@@ -110,7 +111,7 @@ def adapt(
     if target is None:
         _run(config, overrides, out, track, needed("adapt"))
     else:
-        base = [f"base.run={config}", *(overrides or [])]
+        base = [f"base.run={json.dumps(str(config))}", *(overrides or [])]
         _run(target, base, out, track, list(STAGES))
 
 

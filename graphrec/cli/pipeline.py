@@ -17,7 +17,7 @@ from graphrec.core import files
 from graphrec.core.artifacts import Artifact, Recipe, RunFolder
 from graphrec.core.config import to_mapping
 from graphrec.core.errors import DataError
-from graphrec.core.progress import console, logger
+from graphrec.core.progress import console
 from graphrec.core.records import Record, read_records, write_records
 from graphrec.core.search import MemorySearch, Point, Search
 from graphrec.core.source import source_hash
@@ -40,32 +40,33 @@ class Outcome:
 def run_stages(config: RunConfig, folder: Path, names: Sequence[str], *, track: bool, conclude: bool = True) -> Outcome:
     """Bring the stages `names` (closed under parents, in order) up to date in the run at `folder`.
 
-    With `conclude`, a run up to the last stage ends with metrics.json, the report and the table.
-    Raises `GraphrecError` on everything a user can mend; a killed call resumes where it was.
+    run.json is switched to this configuration only once all of them are finished: a mistaken or
+    killed call leaves what was current before. With `conclude`, a run of all stages ends with
+    metrics.json, the report and the table. Raises `GraphrecError` on everything a user can mend.
     """
     run = RunFolder(folder)
     with run.lock():
         recipes = make_recipes(config, list(STAGES))
-        finished = {name: made for name, recipe in recipes.items() if (made := run.find(recipe))}
-        missing = [name for name in names if name not in finished]
-        # Only what this configuration made is current: artifacts of other options stay on disk, unmentioned.
-        run.record(
-            name=config.name,
-            target=config.target,
-            seed=config.seed,
-            config=to_mapping(config),
-            stages={name: made.path.name for name, made in finished.items()},
-        )
-        with _tracker(config, run, active=track and bool(missing)) as tracker:
+        missing = [name for name in names if run.find(recipes[name]) is None]
+        whole = conclude and list(names) == list(STAGES)
+        unreported = whole and not run.is_reported(recipes)
+        with _tracker(config, run, active=track and (bool(missing) or unreported)) as tracker:
             artifacts: dict[str, Artifact] = {}
             for name in names:
                 artifacts[name] = _bring(run, stage_row(config, name), recipes[name], artifacts, config, tracker)
-                run.record_stage(name, artifacts[name])
                 if name == "ingest":
-                    run.record(sources=resolve_sources(config, artifacts[name]))
+                    check_target(config, artifacts[name])
+            run.publish(
+                recipes,
+                name=config.name,
+                target=config.target,
+                sources=resolve_sources(config, artifacts["ingest"]),
+                seed=config.seed,
+                config=to_mapping(config),
+            )
             outcome = Outcome(run, artifacts, tuple(missing))
-            if conclude and names[-1] == "export":
-                _conclude(outcome, tracker)
+            if whole:
+                _conclude(outcome, tracker, recipes, anew=unreported)
     return outcome
 
 
@@ -97,18 +98,37 @@ def stage_row(config: RunConfig, name: str) -> Stage:
     return INHERIT if config.base.run and name == "pretrain" else STAGES[name]
 
 
+def check_target(config: RunConfig, ingest: Artifact) -> None:
+    """Raise `DataError` when target or sources are not in the data, or the target cannot be evaluated."""
+    resolve_sources(config, ingest)
+    domains = {row["domain"]: row for row in files.read_json(ingest.file("summary.json"))["domains"]}
+    if not domains[config.target]["num_test"]:
+        raise DataError(
+            f"target {config.target!r}: no test events, so nothing could be told of the result; leave_last_out needs "
+            "users with ingest.split.min_events events there, global_time users with an event on both sides of the cut"
+        )
+    if config.base.run:
+        ours, theirs = (a.manifest["config"]["split"] for a in (ingest, _base(config).current("ingest")))
+        if ours["kind"] != theirs["kind"]:
+            raise DataError(
+                f"{config.base.run}: its events were cut by {theirs['kind']}, these by {ours['kind']}; set "
+                f"ingest.split.kind={theirs['kind']}, or its views may know what is tested here"
+            )
+
+
 def resolve_sources(config: RunConfig, ingest: Artifact) -> list[str]:
     """Return the source domains; raise `DataError` when target or a source is not in the data."""
     known = files.read_json(ingest.file("dataset.json"))["domains"]
     if config.target not in known:
         raise DataError(f"target {config.target!r}: not in the data; known domains: {', '.join(known)}")
-    offered = _base(config).entry("sources") if config.base.run else [name for name in known if name != config.target]
+    offered = _base(config).entry("sources") if config.base.run else known
+    offered = [name for name in offered if name != config.target]
     unknown = [name for name in config.sources if name not in offered]
     if unknown:
         raise DataError(
             f"sources {', '.join(map(repr, unknown))}: not on offer; there are {', '.join(offered) or 'none'}"
         )
-    return list(config.sources) or list(offered)
+    return list(config.sources) or offered
 
 
 def _base(config: RunConfig) -> RunFolder:
@@ -165,37 +185,38 @@ def _search(run: RunFolder, recipe: Recipe, tracker: Tracker) -> Search:
 
 @contextmanager
 def _tracker(config: RunConfig, run: RunFolder, *, active: bool) -> Iterator[Tracker]:
-    """Open the parent run, and go on without one when the store cannot be reached."""
+    """Open the parent run, and go on without one when the store cannot be used."""
     if not active:
         yield NullTracker()
         return
-    from graphrec.core._mlflow import open_run, reachable
+    from graphrec.core._mlflow import open_run
 
-    problem = reachable()
-    if problem:
-        logger.warning("tracking is off: %s", problem)
-        yield NullTracker()
-        return
-    entries = files.read_json(run.path / "run.json")
+    # The id of an unfinished run lies apart: it serves only to reopen that run, and nothing else reads it.
+    memory = run.path / "tracking.json"
+    previous = files.read_json(memory).get("mlflow_run") if memory.exists() else None
     tags = {"target": config.target, "folder": str(run.path), "graphrec": __version__}
-    with open_run(experiment="graphrec", name=config.name, tags=tags, previous=entries.get("mlflow_run")) as tracker:
-        run.record(mlflow_run=tracker.run)
+    with open_run(experiment="graphrec", name=config.name, tags=tags, previous=previous) as tracker:
+        if isinstance(tracker, NullTracker):
+            yield tracker
+            return
+        files.write_json(memory, {"mlflow_run": tracker.run})
         tracker.log_params({"name": config.name, "target": config.target, "seed": config.seed})
         yield tracker
-        run.record(mlflow_run=None)
+        memory.unlink()
 
 
-def _conclude(outcome: Outcome, tracker: Tracker) -> None:
+def _conclude(outcome: Outcome, tracker: Tracker, recipes: Mapping[str, Recipe], *, anew: bool) -> None:
     """Write metrics.json and report.html, record them, print the table."""
     from graphrec.report import summary_table, write_report
 
     run = outcome.run
-    records = [r for artifact in outcome.artifacts.values() for r in read_records(artifact.file("metrics.json"))]
-    write_records(run.path / "metrics.json", records)
     report = run.path / "report.html"
-    if outcome.made or not report.exists():
+    if anew or not report.exists():
+        records = [r for artifact in outcome.artifacts.values() for r in read_records(artifact.file("metrics.json"))]
+        write_records(run.path / "metrics.json", records)
         write_report(run, report)
         _record_run(outcome, records, tracker)
+        run.mark_reported(recipes)
     Console().print(summary_table(run))
     Console().print(f"report: {report}\n")
 

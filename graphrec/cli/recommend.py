@@ -15,9 +15,12 @@ def write_recommendations(run: Path, out: Path, *, domain: str | None, k: int, u
     loaded = api.load(run)
     table = loaded.recommend(None if users is None else _read_users(users), k=k, domain=domain)
     part = out.with_name(f".{out.name}.part")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    table.write_parquet(part)
-    return part.replace(out)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        table.write_parquet(part)
+        return part.replace(out)
+    except OSError as error:
+        raise DataError(f"{out}: cannot be written ({error.strerror or error})") from None
 
 
 def _read_users(path: Path) -> pl.Series:

@@ -22,9 +22,10 @@ from mlflow.tracking import MlflowClient
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from graphrec.core.progress import logger
-from graphrec.core.tracking import Tracker
+from graphrec.core.tracking import NullTracker, Tracker
 
-T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
 
 _PARAM_LIMIT = 500
 _BATCH = 100
@@ -58,25 +59,40 @@ class MlflowTracker:
     def child(self, name: str) -> Iterator[Tracker]:
         """Open a run below this one; it ends FAILED when the block raises, KILLED on Ctrl-C."""
         tags = {MLFLOW_PARENT_RUN_ID: self.run}
-        made = self.client.create_run(self.experiment, run_name=name, tags=tags)
+        made = _try(lambda _: self.client.create_run(self.experiment, run_name=name, tags=tags), None)
+        if made is None:
+            yield NullTracker()
+            return
         with _closing(self.client, made.info.run_id):
             yield MlflowTracker(self.client, self.experiment, made.info.run_id)
 
 
 @contextmanager
-def open_run(*, experiment: str, name: str, tags: Mapping[str, str], previous: str | None) -> Iterator[MlflowTracker]:
+def open_run(
+    *, experiment: str, name: str, tags: Mapping[str, str], previous: str | None
+) -> Iterator[MlflowTracker | NullTracker]:
     """Open the pipeline's run, or reopen the run `previous` of an interrupted attempt where it still exists.
 
-    The store is `MLFLOW_TRACKING_URI`, by default `mlruns/mlflow.db` in the working directory.
-    Raises whatever MLflow raises when the store cannot be reached; the caller decides.
+    The store is `MLFLOW_TRACKING_URI`, by default `mlruns/mlflow.db` in the working directory. A
+    store that cannot be used costs one warning, and gives a tracker that records nothing.
     """
+    problem = reachable()
+    opened = None if problem else _try(lambda _: _open(experiment, name, tags, previous), None)
+    if opened is None:
+        logger.warning("tracking is off%s", f": {problem}" if problem else "")
+        yield NullTracker()
+        return
+    with _closing(opened.client, opened.run):
+        yield opened
+
+
+def _open(experiment: str, name: str, tags: Mapping[str, str], previous: str | None) -> MlflowTracker:
     client = MlflowClient(tracking_uri())
     found = client.get_experiment_by_name(experiment)
     number = found.experiment_id if found else client.create_experiment(experiment, artifact_location=_artifacts())
     run = _reopen(client, previous) or client.create_run(number, run_name=name).info.run_id
     client.log_batch(run, tags=[RunTag(key, value) for key, value in tags.items()])
-    with _closing(client, run):
-        yield MlflowTracker(client, number, run)
+    return MlflowTracker(client, number, run)
 
 
 def tracking_uri() -> str:
@@ -143,8 +159,10 @@ def _closing(client: MlflowClient, run: str) -> Iterator[None]:
         _try(lambda state: client.set_terminated(run, state), status)
 
 
-def _try(call: Callable[[T], object], argument: T) -> None:
+def _try(call: Callable[[A], B], argument: A) -> B | None:
+    """Return `call(argument)`, or None and a warning when the store fails: recording never stops a run."""
     try:
-        call(argument)
+        return call(argument)
     except (MlflowException, OSError) as error:
-        logger.warning("tracking: %s", str(error).splitlines()[0])
+        logger.warning("tracking: %s", str(error).splitlines()[0][:300])
+        return None

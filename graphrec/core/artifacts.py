@@ -124,19 +124,22 @@ class RunFolder:
         shutil.rmtree(workspace.path, ignore_errors=True)
         return Artifact.open(folder)
 
-    def record(self, **entries: Any) -> None:
-        """Set `entries` in `run.json`, by rename; the other entries stay."""
-        path = self.path / "run.json"
-        current = files.read_json(path) if path.exists() else {"stages": {}}
-        files.write_json(path, {**current, **entries})
+    def publish(self, recipes: Mapping[str, Recipe], **entries: Any) -> None:
+        """Switch `run.json`, by rename, to `entries` and to those of `recipes` that are finished."""
+        found = {stage: self._folder(recipe).name for stage, recipe in recipes.items() if self.find(recipe)}
+        self._write({**entries, "stages": found, "reported": self._entries().get("reported", {})})
 
-    def record_stage(self, stage: str, artifact: Artifact) -> None:
-        """Note in `run.json` that `artifact` is what this run uses for `stage`."""
-        self.record(stages={**self.entry("stages"), stage: artifact.path.name})
+    def is_reported(self, recipes: Mapping[str, Recipe]) -> bool:
+        """Return whether metrics.json and the report were written from the artifacts of `recipes`."""
+        return bool(self._entries().get("reported") == {s: self._folder(r).name for s, r in recipes.items()})
+
+    def mark_reported(self, recipes: Mapping[str, Recipe]) -> None:
+        """Note in `run.json` that metrics.json and the report show the artifacts of `recipes`."""
+        self._write({**self._entries(), "reported": {s: self._folder(r).name for s, r in recipes.items()}})
 
     def entry(self, key: str) -> Any:
         """Return one entry of `run.json`; raise `ArtifactError` when the run has not got that far."""
-        current = files.read_json(self.path / "run.json")
+        current = self._entries()
         if key not in current:
             raise ArtifactError(f"{self.path}: run.json has no {key!r} yet; finish the run first")
         return current[key]
@@ -151,7 +154,12 @@ class RunFolder:
     @contextmanager
     def lock(self) -> Iterator[None]:
         """Hold the run for this process; raise `ArtifactError` when another one has it."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ArtifactError(
+                f"{self.path}: cannot be a run folder ({error.strerror}); choose another with --out"
+            ) from None
         with (self.path / ".lock").open("a+", encoding="utf-8") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -164,6 +172,13 @@ class RunFolder:
             file.write(str(os.getpid()))
             file.flush()
             yield
+
+    def _entries(self) -> JSON:
+        path = self.path / "run.json"
+        return files.read_json(path) if path.exists() else {}
+
+    def _write(self, entries: JSON) -> None:
+        files.write_json(self.path / "run.json", entries)
 
     def _folder(self, recipe: Recipe) -> Path:
         return self.path / "artifacts" / f"{recipe.stage}-{recipe.fingerprint[:12]}"

@@ -101,8 +101,9 @@ def _filtered(events: pl.DataFrame, min_item_users: int) -> tuple[pl.DataFrame, 
     kept = first.filter(often)
     empty = set(events["domain"].unique()) - set(kept["domain"].unique())
     if empty or not kept.height:
+        named = f"domain {', '.join(map(repr, sorted(empty)))}" if empty else "interactions"
         raise DataError(
-            f"domain {', '.join(map(repr, sorted(empty))) or 'list'}: no events left; check the interaction tables, "
+            f"{named}: no events left; check the interaction tables, "
             f"`domains`, and ingest.min_item_users={min_item_users}"
         )
     dropped = {"repeated events": events.height - first.height, "events of rare items": first.height - kept.height}
@@ -153,7 +154,9 @@ def _surviving(
             f"triples: none of the {merged.height} touches an item; give a `links` table, or set "
             "ingest.tables.link_by_id=true when entity ids are item ids"
         )
+    every = items.find(links["item"], scopes.item(links)) >= 0
     return merged, {
+        "links of items without events": int((~every).sum()),
         "triples of dropped items": raw.triples.height - kept.height,
         "repeated triples": kept.height - merged.height,
     }

@@ -74,6 +74,10 @@ def as_order(column: pl.Series, where: str) -> pl.Series:
     if column.dtype.is_temporal() and column.dtype != pl.Time:
         return column.cast(pl.Datetime("us")).cast(pl.Int64)
     if column.dtype.is_float():
+        bad = ~(column.is_finite() & (column.abs() < 9e12)).fill_null(False)
+        if bad.any():
+            rows = ", ".join(str(row + 1) for row in bad.arg_true().head(5))
+            raise DataError(f"{where}: column {column.name!r}: {bad.sum()} values are no usable times (rows {rows})")
         return (column * 1e6).round().cast(pl.Int64)
     if column.dtype.is_integer():
         return column.cast(pl.Int64)

@@ -75,6 +75,10 @@ def _interactions(table: InteractionTable, folder: Path) -> pl.DataFrame:
     kept = frame.select(
         pl.col(table.user).alias("user"), pl.col(table.item).alias("item"), "domain", order.alias("order")
     )
+    absent = sorted(set(table.domains) - set(kept["domain"]))
+    if absent:
+        known = ", ".join(map(repr, kept["domain"].unique().sort().head(10)))
+        raise DataError(f"{path}: domains: no events of {', '.join(map(repr, absent))}; the table has {known}")
     return kept.filter(pl.col("domain").is_in(table.domains)) if table.domains else kept
 
 

@@ -6,10 +6,11 @@ from importlib import import_module
 import numpy as np
 import polars as pl
 
+from graphrec.core.errors import DataError
 from graphrec.core.stage import StageContext
 from graphrec.core.types import JSON, BoolArray
 from graphrec.data.build import Built, build_dataset
-from graphrec.data.config import CorruptConfig
+from graphrec.data.config import GLOBAL_TIME, CorruptConfig
 from graphrec.data.corrupt import inject
 from graphrec.data.dataset import Dataset, save_dataset
 from graphrec.data.raw import RawTables
@@ -38,6 +39,10 @@ def ingest(raw: RawTables, config: IngestConfig, *, seed: int) -> tuple[Built, B
 
     Raises `DataError` on tables that break their schema.
     """
+    if config.split.kind == GLOBAL_TIME and config.reader == "tables":
+        timeless = [table.path for table in config.tables.interactions if table.time is None]
+        if timeless:
+            raise DataError(f"{', '.join(timeless)}: global_time needs a `time` column in each table")
     built = build_dataset(
         raw,
         config.split,
