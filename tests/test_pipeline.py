@@ -125,7 +125,8 @@ def test_metrics_and_report_follow_the_options_back_and_forth(home: Path, run: R
 
 def test_recommendations_leave_out_what_users_have(home: Path, run: RunFolder) -> None:
     loaded = api.load(run.path)
-    top = pl.read_parquet(home / "top.parquet")
+    graphrec("recommend", "runs/quick", "--k", "5", "--out", "all.parquet", cwd=home)
+    top = pl.read_parquet(home / "all.parquet")
     assert top.columns == ["user", "item", "rank", "score"]
     assert top.group_by("user").len()["len"].unique().to_list() == [5]
     seen = pl.read_parquet(run.current("export").file("seen.parquet"))
