@@ -22,11 +22,11 @@ def graphrec(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedPr
 
 def test_help_is_instant_and_loads_no_torch() -> None:
     times = []
-    for _ in range(5):
+    for _ in range(10):
         start = time.perf_counter()
         assert graphrec("--help").returncode == 0
         times.append(time.perf_counter() - start)
-    # The budget is for a quiet machine: the best of five is what the program itself needs.
+    # The budget is for a quiet machine: the best of ten is what the program itself needs.
     assert min(times) < 0.3
     code = "import sys, graphrec.cli.main, graphrec.cli.config; print({'torch', 'mlflow', 'polars'} & set(sys.modules))"
     seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
