@@ -104,6 +104,13 @@ def test_a_changed_option_remakes_its_stage_and_what_depends_on_it(home: Path, r
     assert made_stages(done) == [], "the old artifacts are still there"
 
 
+def test_a_changed_denoise_option_left_ingest_alone(run: RunFolder) -> None:
+    # One of the README's commands changed denoise.folds.
+    made = {stage: len(list((run.path / "artifacts").glob(f"{stage}-*"))) for stage in STAGES}
+    assert (made["ingest"], made["denoise"], made["merge"]) == (1, 2, 2)
+    assert made["export"] >= 2
+
+
 def test_a_mistaken_call_leaves_the_finished_run_as_it_was(home: Path, run: RunFolder) -> None:
     before = {name: (run.path / name).read_bytes() for name in ("run.json", "metrics.json", "report.html")}
     command = [GRAPHREC, "run", "quick.yaml", "target=NUTRITON", "--no-track"]
