@@ -25,7 +25,7 @@ from graphrec.core.stage import StageContext
 from graphrec.core.tracking import NullTracker, Tracker
 from graphrec.core.types import JSON
 from graphrec.core.workspace import Workspace
-from graphrec.data import journey, tables
+from graphrec.stages.ingest import input_files
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def make_recipes(config: RunConfig, names: Sequence[str]) -> dict[str, Recipe]:
         if stage.section == "base":
             section["base"] = _base(config).current("pretrain").fingerprint
         if name == "ingest":
-            section["files"] = [files.file_hash(path) for path in _input_files(config)]
+            section["files"] = [files.file_hash(path) for path in input_files(config.ingest)]
         recipes[name] = Recipe(
             stage=name,
             config=section,
@@ -228,10 +228,6 @@ def _record_run(outcome: Outcome, records: Sequence[Record], tracker: Tracker) -
     tracker.log_params({f"fingerprint.{name}": a.fingerprint for name, a in outcome.artifacts.items()})
     for path in (run.path / "metrics.json", run.path / "report.html", run.path / "run.json"):
         tracker.log_artifact(path)
-
-
-def _input_files(config: RunConfig) -> list[Path]:
-    return journey.journey_files() if config.ingest.reader == "journey" else tables.input_files(config.ingest.tables)
 
 
 def _flat(mapping: JSON, prefix: str = "") -> dict[str, object]:

