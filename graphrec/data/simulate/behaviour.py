@@ -22,18 +22,23 @@ from graphrec.data.simulate.plan import TARGET, Domain
 
 @dataclass(frozen=True)
 class Behaviour:
-    """One domain as it was played. wanted: [users, topics], probability of each topic for a user's next event."""
+    """One domain as it was played.
+
+    interest: [users, dims]; bias: [topics], appeal of each topic to all; wanted: [users, topics], the
+    probability of each topic for a user's next event.
+    """
 
     domain: Domain
     catalogue: Catalogue
     events: Events
     interest: Real
+    bias: Real
     wanted: Real
 
 
 def play(config: WorldConfig, latent: Latent, domain: Domain, seed: int) -> Behaviour:
     """Draw the catalogue and the events of one domain."""
-    rng = generator(seed, "events", domain.name)
+    rng = generator(seed, "simulate", "events", domain.name)
     catalogue = draw_catalogue(domain.num_items, config.interest.topics, config.interest.skew, rng)
     points = latent.centres[latent.points[domain.name]]
     bias = 0.5 * rng.normal(size=config.interest.topics)
@@ -49,7 +54,7 @@ def play(config: WorldConfig, latent: Latent, domain: Domain, seed: int) -> Beha
         shares = np.concatenate([wanted, passing])
         rows = user + len(wanted) * (~late & (rng.random(len(user)) < config.interest.passing_share))
     item, kept = draw_events(user, rows, shares, catalogue, rng)
-    return Behaviour(domain, catalogue, Events(user[kept], item[kept], time[kept]), interest, wanted)
+    return Behaviour(domain, catalogue, Events(user[kept], item[kept], time[kept]), interest, bias, wanted)
 
 
 def _is_late(counts: IntArray) -> BoolArray:

@@ -78,7 +78,8 @@ def _draw_columns(below: Real, rows: IntArray, rng: np.random.Generator) -> IntA
     num_columns = below.shape[1]
     ladder = (np.minimum(below, 1.0) + np.arange(len(below))[:, None]).ravel()
     place = np.searchsorted(ladder, rows + rng.random(len(rows)), side="right")
-    return np.clip(place - rows * num_columns, 0, num_columns - 1)
+    column: IntArray = np.clip(place - rows * num_columns, 0, num_columns - 1)
+    return column
 
 
 def _is_repeat(keys: IntArray) -> BoolArray:

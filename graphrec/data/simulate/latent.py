@@ -42,7 +42,7 @@ class Latent:
 
 def draw_latent(config: InterestConfig, domains: list[Domain], num_persons: int, seed: int) -> Latent:
     """Draw the space of topics, every person's two interests, and what the topics mean in each domain."""
-    rng = generator(seed, "latent")
+    rng = generator(seed, "simulate", "latent")
     centres = rng.normal(size=(config.topics, config.dims))
     centres /= np.linalg.norm(centres, axis=1, keepdims=True)
     lasting = rng.normal(size=(num_persons, config.dims))
@@ -58,12 +58,13 @@ def draw_latent(config: InterestConfig, domains: list[Domain], num_persons: int,
 
 def mixed(base: Real, correlation: float, rng: np.random.Generator) -> Real:
     """Return standard normal vectors of the shape of `base` whose entries correlate with it as told."""
-    return correlation * base + np.sqrt(1 - correlation**2) * rng.normal(size=base.shape)
+    other: Real = rng.normal(size=base.shape)
+    return correlation * base + float(np.sqrt(1 - correlation**2)) * other
 
 
 def interests(config: InterestConfig, latent: Latent, domain: Domain, seed: int) -> Real:
     """Return the interest of each user of `domain`, `[users, dims]`; in the target, the lasting one."""
-    rng, lasting = generator(seed, "interest", domain.name), latent.lasting[domain.users]
+    rng, lasting = generator(seed, "simulate", "interest", domain.name), latent.lasting[domain.users]
     if domain.role == HELPFUL:
         return mixed(lasting, config.helpful_alignment, rng)
     if domain.role == IRRELEVANT:
@@ -74,8 +75,8 @@ def interests(config: InterestConfig, latent: Latent, domain: Domain, seed: int)
 def topic_shares(config: InterestConfig, vectors: Real, points: Real, bias: Real) -> Real:
     """Return `[users, topics]`: the probability that a user's next event is in each topic."""
     logits = config.focus * vectors @ points.T + bias
-    weight = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return weight / weight.sum(axis=1, keepdims=True)
+    weight: Real = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.divide(weight, weight.sum(axis=1, keepdims=True))
 
 
 def _crossed(centres: Real, rng: np.random.Generator) -> IntArray:

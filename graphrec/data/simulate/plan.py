@@ -30,7 +30,7 @@ class Domain:
 
 def draw_domains(config: WorldConfig, seed: int) -> tuple[list[Domain], int]:
     """Return the target and then the sources in random order of roles, and the number of persons."""
-    rng = generator(seed, "plan")
+    rng = generator(seed, "simulate", "plan")
     roles = [HELPFUL] * config.helpful + [IRRELEVANT] * config.irrelevant + [HARMFUL] * config.harmful
     names = [NAMES[i] for i in rng.permutation(len(NAMES))]
     # Persons beyond the target's form one pool, so that sources share users that the target has not.

@@ -25,8 +25,8 @@ from graphrec.data.simulate.behaviour import Behaviour
 from graphrec.data.simulate.events import SWITCH
 from graphrec.data.simulate.latent import Real
 
-RIDGE = 100.0
-"""Ridge of the reference recommender."""
+RIDGE = 500.0
+"""Ridge of the reference recommender: about the best for the target alone and for the true subset."""
 
 TOP = 10
 
