@@ -1,0 +1,50 @@
+"""Compiled loops of the leak report: min-hash sketches of buyer sets, and repeats within one user's events.
+
+One pass over the events each, no copy of them. `leaks.py` explains what they are for.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from graphrec.core.types import BoolArray, IntArray
+
+Words = NDArray[np.uint64]
+"""Hash values, or the odd multipliers that make them."""
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def sketch(
+    user: NDArray[np.int32], item: NDArray[np.int32], place: NDArray[np.int32], odd: Words, smallest: Words
+) -> None:
+    """Lower `smallest[place[item], h]` to the smallest hash `h` of the item's users, for each event.
+
+    Items whose `place` is negative are passed over. A user is mixed once (splitmix64, Steele et al.
+    2014) and multiplied by each of the odd numbers `odd`, of which the upper half counts.
+    """
+    for e in range(len(user)):
+        row = place[item[e]]
+        if row < 0:
+            continue
+        word = np.uint64(user[e]) + np.uint64(0x9E3779B97F4A7C15)
+        word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        word = (word ^ (word >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        word = word ^ (word >> np.uint64(31))
+        for h in range(len(odd)):
+            value = (word * odd[h]) >> np.uint64(32)
+            if value < smallest[row, h]:
+                smallest[row, h] = value
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def repeats(item: NDArray[np.int32], known: BoolArray, held: BoolArray, begin: IntArray) -> BoolArray:
+    """Mark the `held` events whose item is among the `known` ones of the same run, `begin[r]` to `begin[r + 1]`."""
+    found = np.zeros(len(item), dtype=np.bool_)
+    for r in range(len(begin) - 1):
+        for e in range(begin[r], begin[r + 1]):
+            if held[e]:
+                for other in range(begin[r], begin[r + 1]):
+                    if known[other] and item[other] == item[e]:
+                        found[e] = True
+                        break
+    return found
