@@ -1,0 +1,286 @@
+"""What is looked at in files line by line: headers, first lines of JSON, and why a file cannot be read."""
+
+import codecs
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import polars as pl
+import pyarrow as pa
+
+from graphrec.core.errors import DataError
+from graphrec.data.config import TableFile
+
+SEPARATORS = {",": ",", ";": ";", "\t": "\\t", "|": "|"}
+"""Separators that are guessed at, and how each is written in YAML."""
+
+_SAMPLE_LINES = 10_000
+_MAX_LINE = 1 << 24
+_PACKED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
+_FOREIGN = {
+    b"PAR1": "is a parquet file; set format: parquet",
+    b"PK\x03\x04": "is a zip or Excel file; unpack it, or save the sheet as csv",
+    b"BZh": "is compressed with bzip2; repack it with gzip or zstd",
+    b"\xfd7zXZ": "is compressed with xz; repack it with gzip or zstd",
+    codecs.BOM_UTF16_LE: "is UTF-16 text; save it as UTF-8",
+    codecs.BOM_UTF16_BE: "is UTF-16 text; save it as UTF-8",
+}
+
+
+@dataclass(frozen=True)
+class Head:
+    """Column names of a text file and how many lines stand before its first row."""
+
+    names: list[str]
+    skip: int
+
+
+@contextmanager
+def open_bytes(path: Path) -> Iterator[BinaryIO]:
+    """Open a file for reading, unpacked if its first bytes say gzip or zstd; raises `OSError`."""
+    with path.open("rb") as plain:
+        start = plain.read(4)
+        plain.seek(0)
+        packed = next((name for magic, name in _PACKED.items() if start.startswith(magic)), None)
+        if packed is None:
+            yield cast(BinaryIO, plain)
+            return
+        with pa.CompressedInputStream(pa.PythonFile(plain, mode="r"), packed) as stream:
+            yield cast(BinaryIO, io.BufferedReader(stream, 1 << 20))
+
+
+def lines(path: Path) -> Iterator[bytes]:
+    """Yield the lines of a file, line ends included; raises `OSError` where a packed file breaks off."""
+    with open_bytes(path) as stream:
+        while line := stream.readline(_MAX_LINE):
+            yield line
+
+
+def separator_of(options: TableFile, form: str) -> str:
+    """Return the column separator of a csv or tsv file."""
+    given = (options.separator or "").replace("\\t", "\t")
+    if given and ("\n" in given or "\r" in given or given == '"'):
+        raise DataError(f"{options.path}: separator {given!r} cannot separate columns")
+    if not given.isascii():
+        raise DataError(f"{options.path}: separator {given!r}: use an ASCII character")
+    return given or ("\t" if form == "tsv" else ",")
+
+
+def head_line(path: Path, options: TableFile, separator: str) -> Head:
+    """Return the column names of a csv or tsv file; raise `DataError` on a first line that cannot be right."""
+    number, line = _first_line(path)
+    fields = _fields(path, line, separator)
+    if options.columns:
+        _check_headless(path, fields, options, separator)
+        return Head(list(options.columns), number - 1)
+    _check_separator(path, fields, separator)
+    named = [name for name in fields if name]
+    doubled = sorted({name for name in named if named.count(name) > 1})
+    if doubled:
+        raise DataError(f"{path}: column {', '.join(map(repr, doubled))} stands twice in the header; rename one")
+    return Head([name or f"column_{k}" for k, name in enumerate(fields, 1)], number)
+
+
+def json_schema(path: Path) -> dict[str, pl.DataType]:
+    """Return column types of a JSON-lines file from its first 10,000 lines: Int64, Float64, Boolean, else String."""
+    seen: dict[str, set[type]] = {}
+    for number, line in enumerate(islice(lines(path), _SAMPLE_LINES), 1):
+        for name, value in json_object(path, number, line).items():
+            seen.setdefault(name, set()).add(_kind(value))
+    if not seen:
+        raise DataError(f"{path}: no line of it holds a JSON object with a key")
+    return {name: _json_type(kinds - {type(None)}) for name, kinds in seen.items()}
+
+
+def json_object(path: Path, number: int, line: bytes) -> dict[str, object]:
+    """Return the object on one line ({} on a blank one); raise `DataError` naming the line otherwise."""
+    if number == 1:
+        _check_start(path, line)
+        if line.startswith(codecs.BOM_UTF8):
+            raise DataError(f"{path}: starts with a byte-order mark, which JSON lines may not; save it as plain UTF-8")
+    if not line.strip():
+        return {}
+    try:
+        value = json.loads(line, parse_constant=_no_constant)
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: {_not_utf8(number, line)}") from None
+    except (ValueError, RecursionError) as error:
+        array = "; the file is one JSON array, write one object per line" if line.lstrip().startswith(b"[") else ""
+        raise DataError(f"{path}: line {number} is no valid JSON ({str(error).split(':')[0]}){array}") from None
+    if not isinstance(value, dict):
+        raise DataError(f"{path}: line {number} holds {_json_name(value)}; each line must be one object {{...}}")
+    return value
+
+
+def why_unreadable(paths: Sequence[Path], form: str, options: TableFile, error: BaseException) -> str:
+    """Return one line on why `paths` cannot be read: the file, the line and what to do, as far as can be found."""
+    if isinstance(error, PermissionError):
+        return f"{error.filename or paths[0]}: permission denied; make the file readable"
+    for path in paths:
+        reason = _parquet_reason(path) if form == "parquet" else _text_reason(path, form, options)
+        if reason:
+            return reason if reason.startswith(str(path)) else f"{path}: {reason}"
+    return f"{paths[0]}: cannot be read: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
+
+
+def _parquet_reason(path: Path) -> str | None:
+    with path.open("rb") as stream:
+        start = stream.read(4)
+        stream.seek(max(path.stat().st_size - 4, 0))
+        end = stream.read(4)
+    if start != b"PAR1":
+        return "is no parquet file; set format: to what it is"
+    if end != b"PAR1":
+        return "the parquet file breaks off (its footer is missing); copy or write it again"
+    try:
+        pl.scan_parquet(path, glob=False).select(pl.all().null_count()).collect(engine="streaming")
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
+        return "the parquet file is damaged; copy or write it again"
+    return None
+
+
+def _text_reason(path: Path, form: str, options: TableFile) -> str | None:
+    try:
+        if form in ("csv", "tsv"):
+            return _table_reason(path, form, options)
+        for number, line in enumerate(lines(path), 1):
+            if form == "jsonl":
+                json_object(path, number, line)
+    except DataError as found:
+        return str(found)
+    except OSError:
+        return "the packed file breaks off or is damaged; copy or pack it again"
+    return None
+
+
+def _table_reason(path: Path, form: str, options: TableFile) -> str | None:
+    """Walk a csv or tsv file to the first line that is not UTF-8, has too many fields or an open quote."""
+    separator = separator_of(options, form)
+    head = head_line(path, options, separator)
+    rows = csv.reader(_decoded(path, head.skip), delimiter=separator[0], strict=True)
+    before = 0
+    try:
+        for fields in rows:
+            if len(separator) == 1 and len(fields) > len(head.names):
+                return (
+                    f"line {head.skip + before + 1} has {len(fields)} fields, expected {len(head.names)}; "
+                    "put quotes around a field that holds the separator"
+                )
+            before = rows.line_num
+    except csv.Error:
+        return (
+            f"line {head.skip + before + 1} has a quote that does not enclose a whole field; "
+            'write "" for a quote inside a quoted field'
+        )
+    return None
+
+
+def _decoded(path: Path, skip: int) -> Iterator[str]:
+    for number, line in enumerate(lines(path), 1):
+        try:
+            text = line.decode()
+        except UnicodeDecodeError:
+            raise DataError(f"{path}: {_not_utf8(number, line)}") from None
+        if number > skip:
+            yield text
+
+
+def _not_utf8(number: int, line: bytes) -> str:
+    try:
+        line.decode()
+        raise AssertionError("the line is UTF-8")
+    except UnicodeDecodeError as error:
+        place = f"line {number}, byte {error.start + 1}"
+        return (
+            f"{place} (0x{line[error.start]:02X}) is not UTF-8, maybe latin-1; convert the file: "
+            "iconv -f WINDOWS-1252 -t UTF-8"
+        )
+
+
+def _first_line(path: Path) -> tuple[int, bytes]:
+    """Return the first line that is not blank and its number."""
+    for number, line in enumerate(lines(path), 1):
+        if number == 1:
+            _check_start(path, line)
+            line = line.removeprefix(codecs.BOM_UTF8)
+        if line.strip():
+            return number, line
+    raise DataError(f"{path}: the file holds blank lines only")
+
+
+def _check_start(path: Path, line: bytes) -> None:
+    for magic, reason in _FOREIGN.items():
+        if line.startswith(magic):
+            raise DataError(f"{path}: {reason}")
+    if b"\0" in line:
+        raise DataError(f"{path}: line 1 holds NUL bytes; the file is binary or UTF-16, save it as UTF-8 text")
+
+
+def _fields(path: Path, line: bytes, separator: str) -> list[str]:
+    try:
+        text = line.decode().rstrip("\r\n")
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: {_not_utf8(1, line)}") from None
+    if "\r" in text:
+        raise DataError(f"{path}: lines end with a lone carriage return; save it with Unix or Windows line ends")
+    if len(separator) > 1:
+        return text.split(separator)
+    try:
+        return next(csv.reader([text], delimiter=separator, strict=True))
+    except (csv.Error, StopIteration):
+        raise DataError(f"{path}: its first line has a quote that is not closed") from None
+
+
+def _check_separator(path: Path, fields: Sequence[str], separator: str) -> None:
+    if len(fields) > 1:
+        return
+    other = next((s for s in SEPARATORS if s != separator and s in fields[0]), None)
+    if other is not None:
+        raise DataError(f'{path}: one column only, {fields[0]!r}; set separator: "{SEPARATORS[other]}"')
+
+
+def _check_headless(path: Path, fields: Sequence[str], options: TableFile, separator: str) -> None:
+    _check_separator(path, fields, separator)
+    doubled = sorted({name for name in options.columns if options.columns.count(name) > 1})
+    if doubled:
+        raise DataError(f"{path}: columns: {', '.join(map(repr, doubled))} stands twice")
+    if len(fields) != len(options.columns):
+        shown = ", ".join(map(repr, fields[:8]))
+        raise DataError(
+            f"{path}: columns: names {len(options.columns)}, but the first line has {len(fields)} fields ({shown})"
+        )
+    if [name.strip().lower() for name in fields] == [name.strip().lower() for name in options.columns]:
+        raise DataError(f"{path}: its first line is a header; leave `columns` out, or cut the line off")
+
+
+def _kind(value: object) -> type:
+    if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**63:
+        return str
+    if isinstance(value, list):
+        return list if all(isinstance(part, str) for part in value) else dict
+    return type(value)
+
+
+def _json_type(kinds: set[type]) -> pl.DataType:
+    if kinds == {int}:
+        return pl.Int64()
+    if kinds and kinds <= {int, float}:
+        return pl.Float64()
+    if kinds == {bool}:
+        return pl.Boolean()
+    return pl.List(pl.String()) if kinds == {list} else pl.String()
+
+
+def _json_name(value: object) -> str:
+    names = {list: "an array", str: "text", bool: "a truth value", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(f"{name} is no JSON number")
