@@ -82,7 +82,7 @@ def target_graph(graph: MultiDomainGraph, domain: str) -> MultiDomainGraph:
         num_items=len(catalog),
         num_entities=len(near),
         catalog={domain: np.arange(len(catalog), dtype=np.int64)},
-        events={domain: EventEdges(user=events.user, item=item[events.item], valid=events.valid)},
+        events={domain: EventEdges(user=events.user, item=item[events.item], valid=events.valid, weight=events.weight)},
         knowledge=dict(_renumbered(graph, number)),
     )
 

@@ -7,7 +7,7 @@ import polars as pl
 from graphrec.core.artifacts import Artifact
 from graphrec.core.records import Record
 from graphrec.core.stage import StageContext
-from graphrec.core.types import JSON, BoolArray, FloatArray
+from graphrec.core.types import JSON, FloatArray
 from graphrec.data.dataset import Dataset, load_dataset
 from kg_denoise.config import DenoiseConfig
 from kg_denoise.curves import curves
@@ -37,7 +37,7 @@ def run(context: StageContext, config: DenoiseConfig) -> None:
         tracker=context.tracker,
     )
     pl.DataFrame({"probability": result.probability}).write_parquet(context.out / "triples.parquet")
-    known = None if truth is None else curves(result.probability, truth)
+    known = None if truth is None else _known(result.probability, truth)
     summary = {**result.summary, "truth": known}
     measured = [("all", _HELDOUT, summary["heldout"]), ("all", _TRUTH, known)]
     if truth is not None:
@@ -51,15 +51,21 @@ _Measured = tuple[str, str, JSON | None]
 """What was measured on (all, or a relation), the split, and the curves if there are any."""
 
 
-def _truth(artifact: Artifact) -> BoolArray | None:
+def _truth(artifact: Artifact) -> pl.Series | None:
     path = artifact.path / "truth.parquet"
-    return pl.read_parquet(path)["true"].to_numpy() if path.exists() else None
+    return pl.read_parquet(path)["true"] if path.exists() else None
 
 
-def _by_relation(dataset: Dataset, probability: FloatArray, truth: BoolArray) -> Iterator[_Measured]:
+def _known(probability: FloatArray, truth: pl.Series) -> JSON | None:
+    """Compare with the labels that there are; a triple nobody labelled says nothing."""
+    known = truth.is_not_null()
+    return curves(probability[known.to_numpy()], truth.filter(known).to_numpy())
+
+
+def _by_relation(dataset: Dataset, probability: FloatArray, truth: pl.Series) -> Iterator[_Measured]:
     for index, name in enumerate(dataset.relations):
         rows = dataset.triples.relation == index
-        yield name, _TRUTH, curves(probability[rows], truth[rows])
+        yield name, _TRUTH, _known(probability[rows], truth.filter(rows))
 
 
 def _records(measured: list[_Measured], signal: str, seed: int) -> Iterator[Record]:

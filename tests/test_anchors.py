@@ -13,10 +13,11 @@ import pytest
 
 from graphrec.baselines.config import BaselinesConfig
 from graphrec.baselines.registry import make_baseline
-from graphrec.data.config import SplitConfig
+from graphrec.data.clean import EVENTS, clean
+from graphrec.data.config import CleanConfig, SplitConfig
 from graphrec.data.dataset import DomainSplit
 from graphrec.data.history import known_history
-from graphrec.data.split import split_events
+from graphrec.data.split import PARTS, UNSAID, split_events
 from graphrec.metrics.measures import measure_all
 from graphrec.metrics.ranking import rank
 
@@ -49,14 +50,19 @@ def load(folder: Path, domain: str) -> DomainSplit:
     name, order = FILES[domain]
     raw = pl.read_parquet(folder / "amazon5" / name).filter(pl.col("domain") == domain)
     dense = [(pl.col(kind).rank("dense").cast(pl.Int64) - 1).alias(kind) for kind in ("user", "item")]
-    events = raw.select(*dense, domain=pl.lit(0, dtype=pl.Int64), order=pl.col(order).cast(pl.Int64))
-    split = split_events(events, SplitConfig())
-    parts = {name: split.filter(pl.col("split") == name) for name in ("train", "valid", "test")}
+    events = raw.select(*dense, domain=pl.lit(0), order=pl.col(order), weight=pl.lit(1.0), split=pl.lit(UNSAID))
+    events, _ = clean(events.cast(EVENTS), 1, CleanConfig())
+    place = pl.Series(split_events(events, [domain], SplitConfig(), seed=0))
+    parts = {name: events.filter(place == PARTS.index(name)) for name in ("train", "valid", "test")}
     return DomainSplit(
         domain=domain,
         num_users=events["user"].n_unique(),
         catalog=np.arange(events["item"].n_unique()),
-        **{f"{name}_{kind}": part[kind].to_numpy() for name, part in parts.items() for kind in ("user", "item")},
+        **{
+            f"{name}_{kind}": part[kind].cast(pl.Int64).to_numpy()
+            for name, part in parts.items()
+            for kind in ("user", "item")
+        },
     )
 
 

@@ -1,5 +1,7 @@
 """Encoders and what they hand over."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -88,6 +90,18 @@ def test_a_view_is_the_recency_weighted_sum_of_items():
     assert torch.allclose(z[0], unit(views[0, 0] + 0.3 * views[0, 1]), atol=1e-6)
     off = model.users(views, 0, torch.tensor([[0.0, 1.0], [1.0, 0.0]]))
     assert torch.allclose(off[0], views[0, 1], atol=1e-6) and torch.allclose(off[1], views[1, 0], atol=1e-6)
+
+
+@torch.no_grad()
+def test_an_event_counts_by_its_weight():
+    model, graph = encoder(kg_weight=0.0), small_graph()
+    first = graph.events["a"]
+    heavy = EventEdges(
+        user=first.user, item=first.item, valid=first.valid, weight=np.array([6, 1, 1], dtype=np.float32)
+    )
+    histories = Histories.of(replace(graph, events={**graph.events, "a": heavy}), model.domains, with_valid=False)
+    views = model.views(model.nodes(), histories.latest(np.array([0]), 5))
+    assert torch.allclose(views[0, 0], unit(6 * 0.5 * model.context[0] + model.context[1]), atol=1e-6)
 
 
 @torch.no_grad()

@@ -14,7 +14,7 @@ class RunConfig:
     """Options of a run."""
 
     name: str = option(help="Name of the run; its folder is runs/NAME unless --out says otherwise.")
-    target: str = option(help="The domain that the run is for.")
+    target: str = option(default="", help="The domain that the run is for; ingest, denoise and merge need none.")
     sources: tuple[str, ...] = option(default=(), help="Domains to pretrain on; empty means all but the target.")
     seed: int = option(default=0, ge=0, help="Seed of every random choice.")
     base: InheritConfig = option(default=InheritConfig(), help="A finished run to build on instead of pretraining.")

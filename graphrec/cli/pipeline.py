@@ -16,7 +16,7 @@ from graphrec.cli.table import INHERIT, STAGES, Stage
 from graphrec.core import files
 from graphrec.core.artifacts import Artifact, Recipe, RunFolder
 from graphrec.core.config import to_mapping
-from graphrec.core.errors import DataError
+from graphrec.core.errors import ConfigError, DataError
 from graphrec.core.progress import console
 from graphrec.core.records import Record, read_records, write_records
 from graphrec.core.search import MemorySearch, Point, Search
@@ -54,7 +54,7 @@ def run_stages(config: RunConfig, folder: Path, names: Sequence[str], *, track: 
             artifacts: dict[str, Artifact] = {}
             for name in names:
                 artifacts[name] = _bring(run, stage_row(config, name), recipes[name], artifacts, config, tracker)
-                if name == "ingest":
+                if name == "ingest" and (config.target or any(STAGES[other].for_target for other in names)):
                     check_target(config, artifacts[name])
             run.publish(
                 recipes,
@@ -100,6 +100,9 @@ def stage_row(config: RunConfig, name: str) -> Stage:
 
 def check_target(config: RunConfig, ingest: Artifact) -> None:
     """Raise `DataError` when target or sources are not in the data, or the target cannot be evaluated."""
+    if not config.target:
+        known = ", ".join(files.read_json(ingest.file("dataset.json"))["domains"]) or "none"
+        raise ConfigError(f"target: not given, and this needs one; set target=DOMAIN (domains of the data: {known})")
     resolve_sources(config, ingest)
     domains = {row["domain"]: row for row in files.read_json(ingest.file("summary.json"))["domains"]}
     if not domains[config.target]["num_test"]:
@@ -119,6 +122,8 @@ def check_target(config: RunConfig, ingest: Artifact) -> None:
 def resolve_sources(config: RunConfig, ingest: Artifact) -> list[str]:
     """Return the source domains; raise `DataError` when target or a source is not in the data."""
     known = files.read_json(ingest.file("dataset.json"))["domains"]
+    if not config.target:
+        return []
     if config.target not in known:
         raise DataError(f"target {config.target!r}: not in the data; known domains: {', '.join(known)}")
     offered = _base(config).entry("sources") if config.base.run else known

@@ -64,6 +64,15 @@ class IdMap:
         joined = keys.join(known, on=["scope", "id"], how="left", maintain_order="left")
         return joined["internal"].fill_null(-1).to_numpy().astype(np.int64)
 
+    @property
+    def is_scoped(self) -> bool:
+        """Return whether an id is one key for each scope, rather than one everywhere."""
+        return bool((self.table["scope"] != "").any())
+
+    def find_in(self, table: pl.DataFrame) -> IntArray:
+        """Return the internal ids of the column of this kind, within `domain` where ids are scoped; -1: unknown."""
+        return self.find(table[self.kind], table["domain"] if self.is_scoped else None)
+
     def decode(self, internal: IntArray) -> pl.Series:
         """Return the external ids of `internal`."""
         return self.table["id"].gather(internal)

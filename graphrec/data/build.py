@@ -1,4 +1,4 @@
-"""From raw tables in external ids to the numbered `Dataset`: filter, number, split, link."""
+"""From raw tables in external ids to the numbered `Dataset`: number, clean, split, link."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -8,83 +8,89 @@ import polars as pl
 
 from graphrec.core.errors import DataError
 from graphrec.core.ids import IdMap
-from graphrec.core.types import IntArray
-from graphrec.data.config import SplitConfig
-from graphrec.data.dataset import TEST, TRAIN, VALID, Dataset, Events, Triples
+from graphrec.core.types import BoolArray, IntArray
+from graphrec.data.clean import EVENTS, clean, compact, domain_slices
+from graphrec.data.config import CleanConfig, SplitConfig
+from graphrec.data.dataset import TEST, TRAIN, VALID, Dataset, Events
+from graphrec.data.encode import number
+from graphrec.data.knowledge import link_table, numbered_links, numbered_triples, surviving
 from graphrec.data.raw import RawTables
-from graphrec.data.split import count_left_out, first_events, split_events
+from graphrec.data.split import LEFT_OUT, PARTS, UNSAID, split_events
 
 
 @dataclass(frozen=True, kw_only=True)
 class Built:
-    """A numbered data set, its test events, what was dropped (reason -> rows), and the clean event table.
+    """A numbered data set and what it was made from.
 
-    `events` has user, item, domain (all internal ids) and order, whatever their split.
+    `events` has the columns of `clean.EVENTS`, sorted by domain, user, order: every clean event,
+    whatever its part. `labels` says of each triple whether it is true (None: no table says so; a
+    null: not of this one). `dropped` counts rows by reason, `num_read` events by domain as read.
     """
 
     dataset: Dataset
     test: Events
-    dropped: Mapping[str, int]
     events: pl.DataFrame
-
-
-@dataclass(frozen=True)
-class _Scopes:
-    """Whether one id means one thing everywhere (shared) or one thing per domain."""
-
-    users_per_domain: bool
-    items_per_domain: bool
-
-    def user(self, frame: pl.DataFrame) -> pl.Series | None:
-        return frame["domain"] if self.users_per_domain else None
-
-    def item(self, frame: pl.DataFrame) -> pl.Series | None:
-        return frame["domain"] if self.items_per_domain else None
+    labels: pl.Series | None
+    dropped: Mapping[str, int]
+    num_read: Mapping[str, int]
 
 
 def build_dataset(
-    raw: RawTables, split: SplitConfig, *, min_item_users: int, users_per_domain: bool, items_per_domain: bool
+    raw: RawTables, clean_config: CleanConfig, split: SplitConfig, *, per_domain: tuple[str, ...] = (), seed: int = 0
 ) -> Built:
-    """Check, filter and number `raw`.
+    """Filter, split and number `raw`; there may be no interactions, if there are triples.
 
-    `min_item_users` drops items with fewer distinct users in their domain. Raises `DataError` when
-    nothing is left of a domain, when a triple that must hang on an item does not, or when no triple
-    touches any item.
+    `per_domain` names the kinds of id, of `user` and `item`, that mean one thing in each domain
+    rather than one thing everywhere. Raises `DataError` when nothing is left of a domain, when a
+    triple that must hang on an item does not, or when no triple touches any item.
     """
-    scopes = _Scopes(users_per_domain, items_per_domain)
     raw = _same_id_type(raw)
-    interactions = raw.interactions.collect()
-    kept, dropped = _filtered(interactions, min_item_users)
-    users = IdMap.build("user", kept["user"], scopes.user(kept))
-    items = IdMap.build("item", kept["item"], scopes.item(kept))
-    domains = tuple(kept["domain"].unique().sort())
-    numbered = _numbered(kept, users, items, domains, scopes)
-    cut = split_events(numbered, split)
-    links = _links(raw, scopes)
-    triples, dropped_triples = _surviving(raw, links, items, scopes)
+    domains = tuple(sorted(raw.interactions.select(pl.col("domain").unique()).collect(engine="streaming")["domain"]))
+    if not domains and not raw.triples.height:
+        raise DataError("ingest: no interactions and no triples; name at least one table with rows")
+    users, user = number(raw.interactions, "user", per_domain="user" in per_domain)
+    listed, item = number(raw.interactions, "item", per_domain="item" in per_domain)
+    read = _columns(raw.interactions, domains).with_columns(user=user, item=item).select(*EVENTS)
+    del user, item
+    num_read = np.bincount(read["domain"].to_numpy(), minlength=len(domains))
+    events, dropped = clean(read, len(domains), clean_config)
+    del read
+    _check_left(events, domains, clean_config)
+    links = link_table(raw, listed, domains)
+    users, events = _compacted(users, "user", events)
+    items, events = _compacted(listed, "item", events)
+    triples, dropped_triples = surviving(raw, links, items)
     entities = IdMap.build("entity", pl.concat([triples["head"], triples["tail"]]))
-    link_item, link_entity = _numbered_links(links, items, entities, scopes)
     relations = IdMap.build("relation", triples["relation"])
-    parts = {name: _events(cut.filter(pl.col("split") == name)) for name in (TRAIN, VALID, TEST)}
+    link_item, link_entity = numbered_links(links, items, entities)
+    events = events.with_columns(split=split_events(events, domains, split, seed=seed))
+    late = {"events of users unseen before the time cut": int((events["split"] == PARTS.index(LEFT_OUT)).sum())}
     dataset = Dataset(
         domains=domains,
         relations=tuple(relations.table["id"]),
         users=users,
         items=items,
         entities=entities,
-        catalog=_catalog(numbered, domains),
-        train=parts[TRAIN],
-        valid=parts[VALID],
-        triples=_numbered_triples(triples, entities, relations),
+        catalog=_catalog(events, domains, len(items)),
+        train=_events(events, TRAIN),
+        valid=_events(events, VALID),
+        triples=numbered_triples(triples, entities, relations),
         link_item=link_item,
         link_entity=link_entity,
-        text=_text(raw.items, items, scopes),
+        text=_text(raw.items, items),
     )
-    late = {"events of users unseen before the time cut": int(count_left_out(cut)["num_events"].sum())}
-    return Built(dataset=dataset, test=parts[TEST], dropped={**dropped, **late, **dropped_triples}, events=numbered)
+    return Built(
+        dataset=dataset,
+        test=_events(events, TEST),
+        events=events,
+        labels=None if triples["label"].null_count() == triples.height else triples["label"],
+        dropped={**dropped, **late, **dropped_triples},
+        num_read=dict(zip(domains, num_read.tolist(), strict=True)),
+    )
 
 
 def _same_id_type(raw: RawTables) -> RawTables:
+    """Make item ids text everywhere where one table has them as text."""
     tables = (raw.items, raw.links)
     kinds = {raw.interactions.collect_schema()["item"], *(t.schema["item"] for t in tables if t.height)}
     if len(kinds) == 1:
@@ -98,106 +104,54 @@ def _same_id_type(raw: RawTables) -> RawTables:
     )
 
 
-def _filtered(events: pl.DataFrame, min_item_users: int) -> tuple[pl.DataFrame, dict[str, int]]:
-    first = first_events(events)
-    often = pl.len().over("item", "domain") >= min_item_users
-    kept = first.filter(often)
-    empty = set(events["domain"].unique()) - set(kept["domain"].unique())
-    if empty or not kept.height:
-        named = f"domain {', '.join(map(repr, sorted(empty)))}" if empty else "interactions"
+def _columns(interactions: pl.LazyFrame, domains: tuple[str, ...]) -> pl.DataFrame:
+    """Collect what is not an id, in the types of numbered events."""
+    parts = pl.col("split").replace_strict(PARTS, range(len(PARTS)), default=UNSAID, return_dtype=pl.UInt8)
+    domain = pl.col("domain").replace_strict(domains, range(len(domains)), return_dtype=pl.UInt16)
+    return interactions.select(domain, "order", "weight", parts).collect(engine="streaming")
+
+
+def _check_left(events: pl.DataFrame, domains: tuple[str, ...], config: CleanConfig) -> None:
+    slices = zip(domains, domain_slices(events, len(domains)), strict=True)
+    if empty := [name for name, rows in slices if rows.start == rows.stop]:
         raise DataError(
-            f"{named}: no events left; check the interaction tables, "
-            f"`domains`, and ingest.min_item_users={min_item_users}"
+            f"domain {', '.join(map(repr, empty))}: no events left; check the interaction tables, `domains`, and "
+            f"ingest.clean (min_item_users={config.min_item_users}, min_user_items={config.min_user_items})"
         )
-    dropped = {"repeated events": events.height - first.height, "events of rare items": first.height - kept.height}
-    return kept, dropped
 
 
-def _numbered(
-    kept: pl.DataFrame, users: IdMap, items: IdMap, domains: tuple[str, ...], scopes: _Scopes
-) -> pl.DataFrame:
-    return pl.DataFrame(
-        {
-            "user": users.encode(kept["user"], scopes.user(kept)),
-            "item": items.encode(kept["item"], scopes.item(kept)),
-            "domain": kept["domain"].replace_strict(domains, range(len(domains)), return_dtype=pl.Int64),
-            "order": kept["order"],
-        }
+def _compacted(ids: IdMap, kind: str, events: pl.DataFrame) -> tuple[IdMap, pl.DataFrame]:
+    """Forget the ids that no clean event has, and number the others anew."""
+    used, place = compact(events[kind].to_numpy(), len(ids))
+    if used.all():
+        return ids, events
+    return IdMap(ids.kind, ids.table.filter(pl.Series(used))), events.with_columns(
+        pl.Series(kind, place[events[kind].to_numpy()])
     )
 
 
-def _links(raw: RawTables, scopes: _Scopes) -> pl.DataFrame:
-    """All links between known items and entities, known before filtering: item, domain, entity."""
-    if not raw.link_by_id:
-        return raw.links
-    known = (
-        raw.interactions.collect().select("item", "domain").unique().with_columns(entity=pl.col("item").cast(pl.String))
-    )
-    named = pl.concat([raw.triples["head"], raw.triples["tail"]]).unique()
-    return pl.concat([raw.links, known.filter(pl.col("entity").is_in(named.implode()))]).unique()
+def _events(events: pl.DataFrame, part: str) -> Events:
+    rows = events.filter(pl.col("split") == PARTS.index(part))
+    user, item, domain = (rows[name].cast(pl.Int64).to_numpy(writable=True) for name in ("user", "item", "domain"))
+    return Events(user=user, item=item, domain=domain, weight=rows["weight"].to_numpy(writable=True))
 
 
-def _surviving(
-    raw: RawTables, links: pl.DataFrame, items: IdMap, scopes: _Scopes
-) -> tuple[pl.DataFrame, dict[str, int]]:
-    """Drop triples whose item was filtered away, and repeats; a repeat keeps the highest confidence."""
-    linked = links["entity"].unique().implode()
-    lost = raw.triples.with_row_index("row").filter(pl.col("must_link") & ~pl.col("head").is_in(linked))
-    if lost.height:
-        first = ", ".join(f"row {row + 1}: {head!r}" for row, head in lost.select("row", "head").head(5).iter_rows())
-        raise DataError(
-            f"triples: {lost.height} with an unknown item as head ({first}); each head must be the id of an item that "
-            "occurs in the interactions, or be tied to one by `links`; or set `heads: any`"
-        )
-    alive = links.filter(pl.Series(items.find(links["item"], scopes.item(links)) >= 0))["entity"].unique().implode()
-    gone = [pl.col(end).is_in(linked) & ~pl.col(end).is_in(alive) for end in ("head", "tail")]
-    kept = raw.triples.filter(~pl.any_horizontal(gone))
-    merged = kept.group_by("head", "relation", "tail", maintain_order=True).agg(pl.col("confidence").max())
-    touching = merged.filter(pl.col("head").is_in(alive) | pl.col("tail").is_in(alive))
-    if merged.height and not touching.height:
-        raise DataError(
-            f"triples: none of the {merged.height} touches an item; give a `links` table, or set "
-            "ingest.tables.link_by_id=true when entity ids are item ids"
-        )
-    every = items.find(links["item"], scopes.item(links)) >= 0
-    return merged, {
-        "links of items without events": int((~every).sum()),
-        "triples of dropped items": raw.triples.height - kept.height,
-        "repeated triples": kept.height - merged.height,
-    }
+def _catalog(events: pl.DataFrame, domains: tuple[str, ...], num_items: int) -> dict[str, IntArray]:
+    item, slices = events["item"].to_numpy(), domain_slices(events, len(domains))
+    return {name: _used(item[rows], num_items) for name, rows in zip(domains, slices, strict=True)}
 
 
-def _numbered_links(links: pl.DataFrame, items: IdMap, entities: IdMap, scopes: _Scopes) -> tuple[IntArray, IntArray]:
-    item = items.find(links["item"], scopes.item(links))
-    entity = entities.find(links["entity"])
-    known = (item >= 0) & (entity >= 0)
-    pairs = np.unique(np.stack([item[known], entity[known]]), axis=1)
-    return pairs[0], pairs[1]
+def _used(item: np.ndarray[tuple[int, ...], np.dtype[np.int32]], num_items: int) -> IntArray:
+    used: BoolArray = np.zeros(num_items, dtype=np.bool_)
+    used[item] = True
+    return np.flatnonzero(used).astype(np.int64)
 
 
-def _numbered_triples(triples: pl.DataFrame, entities: IdMap, relations: IdMap) -> Triples:
-    return Triples(
-        head=entities.encode(triples["head"]),
-        relation=relations.encode(triples["relation"]),
-        tail=entities.encode(triples["tail"]),
-        confidence=triples["confidence"].to_numpy(writable=True),
-    )
-
-
-def _events(frame: pl.DataFrame) -> Events:
-    return Events(**{name: frame[name].to_numpy(writable=True) for name in ("user", "item", "domain")})
-
-
-def _catalog(events: pl.DataFrame, domains: tuple[str, ...]) -> dict[str, IntArray]:
-    listed = events.select("domain", "item").unique().sort("domain", "item")
-    return {d: listed.filter(pl.col("domain") == k)["item"].to_numpy(writable=True) for k, d in enumerate(domains)}
-
-
-def _text(table: pl.DataFrame, items: IdMap, scopes: _Scopes) -> tuple[str, ...]:
+def _text(table: pl.DataFrame, items: IdMap) -> tuple[str, ...]:
     text = [""] * len(items)
     if table.height:
-        number = items.find(table["item"], scopes.item(table))
-        for item, words in zip(number.tolist(), table["text"], strict=True):
-            if item >= 0 and words:
-                text[item] = words
+        place = items.find_in(table)
+        for number_, words in zip(place.tolist(), table["text"], strict=True):
+            if number_ >= 0 and words:
+                text[number_] = words
     return tuple(text)

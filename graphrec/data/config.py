@@ -129,27 +129,32 @@ class RecboleConfig:
     """Atomic files of RecBole: .inter, and where there are any .item, .kg and .link, with typed headers."""
 
     folders: tuple[str, ...] = option(
-        default=(), help="Folders that hold one data set each; a folder's name is its domain. $NAME is expanded."
+        default=(), help="Folders that hold one data set each; a folder's name is its domain. $NAME and ~ are expanded."
     )
-    text: tuple[str, ...] = option(default=(), help="Fields of .item that describe it; empty takes every text field.")
+    user: str = option(default="user_id", help="Field of .inter with the user.")
+    item: str = option(default="item_id", help="Field of .inter, .item and .link with the item.")
+    time: str | None = option(
+        default="timestamp", help="Field of .inter with the time; where a folder has no such field, rows are in order."
+    )
+    text: tuple[str, ...] = option(default=(), help="Fields of .item that describe it; empty takes every token field.")
     keep: tuple[Filter, ...] = option(default=(), help="Conditions on .inter, such as a smallest rating.")
+    about: str = option(default="", help="A sentence on the data's origin, shown in the report.")
 
 
 @config
 class KgatConfig:
-    """Text files of KGAT and KGIN: a user and its items on each line, triples in ids."""
+    """Text files of KGAT and KGIN: a user and its items on each line, triples in numbers."""
 
     folder: str = option(default=".", help="Folder of the files; $NAME and ~ are expanded.")
     domain: str = option(default="items", help="Name of the one domain.")
     train: str = option(default="train.txt", help="File of `user item item ...` lines (also .gz).")
     test: str | None = option(default="test.txt", help="Same, held out; none means there is none.")
     triples: str | None = option(default="kg_final.txt", help="File of `head relation tail` lines; none: no triples.")
-    relations: str | None = option(
-        default=None, help="File of `name id` lines with a header, such as relation_list.txt; none keeps the numbers."
-    )
-    inside: int | None = option(
-        default=None, ge=0, help="Entity ids below this number are items; none: an id that is an item's is that item."
-    )
+    users: str | None = option(default=None, help="List of `org_id remap_id` lines with a header: names of the users.")
+    items: str | None = option(default=None, help="Same, names of the items; none keeps the numbers.")
+    entities: str | None = option(default=None, help="Same, names of the entities.")
+    relations: str | None = option(default=None, help="Same, names of the relations.")
+    about: str = option(default="", help="A sentence on the data's origin, shown in the report.")
 
 
 @config
@@ -163,7 +168,7 @@ class AmazonDomain:
 
 @config
 class AmazonConfig:
-    """Amazon Reviews 2014 or 2023, as downloaded; which of the two, the keys of a line tell."""
+    """Amazon Reviews 2014, 2018 or 2023, as downloaded; which of them, the keys of each line tell."""
 
     folder: str = option(default=".", help="Folder that relative paths start from; $NAME and ~ are expanded.")
     domains: tuple[AmazonDomain, ...] = option(default=(), help="One entry for each category.")
@@ -171,6 +176,12 @@ class AmazonConfig:
     behaviour: bool = option(
         default=False, help="Read also_bought, also_viewed and the like as triples; they are behaviour, not knowledge."
     )
+    text: tuple[str, ...] = option(
+        default=("title", "brand", "categories"),
+        choices=("title", "brand", "categories", "features", "description"),
+        help="What describes an item, in this order.",
+    )
+    about: str = option(default="", help="A sentence on the data's origin, shown in the report.")
 
 
 @config
@@ -183,6 +194,7 @@ class GraphConfig:
         default=(), help="Node types that are items, each a domain; empty: every type that a user has edges to."
     )
     time: str | None = option(default=None, help="Edge attribute with the time; none means the order of edges.")
+    about: str = option(default="", help="A sentence on the data's origin, shown in the report.")
 
 
 @config
@@ -208,24 +220,59 @@ class CorruptConfig:
     kind: str = option(default="same_type", choices=("uniform", "same_type"), help="How the wrong tail is drawn.")
 
 
-LEAVE_LAST_OUT, GLOBAL_TIME = "leave_last_out", "global_time"
+@config
+class CleanConfig:
+    """What is merged and dropped before ids are given, in each domain."""
+
+    repeats: str = option(
+        default="first",
+        choices=("first", "last", "error"),
+        help="Which of a user's repeated events on one item stays; it carries the largest weight of them.",
+    )
+    min_item_users: int = option(default=1, ge=1, help="Drop items with fewer users in their domain.")
+    min_user_items: int = option(
+        default=1, ge=1, help="Drop a user's events in a domain with fewer items; both together give the k-core."
+    )
+
+
+LEAVE_LAST_OUT, GLOBAL_TIME, RANDOM = "leave_last_out", "global_time", "random"
+GIVEN, COLD_USERS, COLD_ITEMS = "given", "cold_users", "cold_items"
 
 
 @config
 class SplitConfig:
-    """How each domain's events are cut into train, valid and test."""
+    """How events are cut into train, valid and test."""
 
     kind: str = option(
         default=LEAVE_LAST_OUT,
-        choices=(LEAVE_LAST_OUT, GLOBAL_TIME),
-        help="Each user's last event per domain is the test, or all events after one date for all domains.",
+        choices=(LEAVE_LAST_OUT, GLOBAL_TIME, RANDOM, GIVEN, COLD_USERS, COLD_ITEMS),
+        help="By each user's last event, one date, chance, the tables' own split, or whole users or items held out.",
+    )
+    domains: tuple[str, ...] = option(
+        default=(), help="Domains that are cut; the others are all train. Empty cuts all; cold_users needs them named."
     )
     min_events: int = option(
         default=3, ge=3, help="leave_last_out: a user with fewer events in a domain is not evaluated there."
     )
     valid_share: float = option(
-        default=0.1, gt=0, lt=0.5, help="global_time: share of all events that lies between the two cuts."
+        default=0.1, gt=0, lt=0.5, help="Share for validation: of events, or of users or items with the cold kinds."
     )
-    test_share: float = option(
-        default=0.1, gt=0, lt=0.5, help="global_time: share of all events that lies after the last cut."
+    test_share: float = option(default=0.1, gt=0, lt=0.5, help="Share for the test, likewise.")
+    shots: int = option(
+        default=0, ge=0, help="cold_users: earliest events of a held-out user that stay in train (k-shot); 0 hides all."
+    )
+
+
+@config
+class LeaksConfig:
+    """What counts as one product listed in two domains, and what is done about it."""
+
+    min_jaccard: float = option(
+        default=0.6, gt=0, le=1, help="Smallest Jaccard similarity of the buyer sets of two items that are twins."
+    )
+    min_buyers: int = option(
+        default=6, ge=2, help="Fewest buyers that twins have in common; below 3, chance alone makes twins."
+    )
+    twins: str = option(
+        default="keep", choices=("keep", "drop"), help="Whether training events that give a held-out one away stay."
     )

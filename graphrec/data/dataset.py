@@ -5,7 +5,7 @@ stage can choose anything by them.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,27 +22,34 @@ TRAIN, VALID, TEST = "train", "valid", "test"
 
 @dataclass(frozen=True, kw_only=True)
 class Events:
-    """Interactions of one split: equal-length arrays, sorted by (domain, user, position in time)."""
+    """Interactions of one split: equal-length arrays, sorted by (domain, user, position in time).
+
+    `weight` says how much an event counts; where none is given, each counts 1.
+    """
 
     user: IntArray
     item: IntArray
     domain: IntArray
+    weight: FloatArray = field(default_factory=lambda: np.empty(0, dtype=np.float32))
+
+    def __post_init__(self) -> None:
+        if len(self.weight) != len(self.user):
+            assert not len(self.weight), "one weight per event"
+            object.__setattr__(self, "weight", np.ones(len(self.user), dtype=np.float32))
 
     def __len__(self) -> int:
         return len(self.user)
 
     def where(self, mask: BoolArray) -> "Events":
         """Return the events that `mask` keeps."""
-        return Events(user=self.user[mask], item=self.item[mask], domain=self.domain[mask])
+        return Events(**{name: column[mask] for name, column in vars(self).items()})
 
     def of(self, domain: int) -> "Events":
         """Return the events of one domain, given its position in `Dataset.domains`."""
         return self.where(self.domain == domain)
 
     def __add__(self, other: "Events") -> "Events":
-        parts = ((getattr(self, name), getattr(other, name)) for name in ("user", "item", "domain"))
-        user, item, domain = (np.concatenate(pair) for pair in parts)
-        return Events(user=user, item=item, domain=domain)
+        return Events(**{name: np.concatenate([column, getattr(other, name)]) for name, column in vars(self).items()})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,19 +128,14 @@ def save_dataset(dataset: Dataset, test: Events, folder: Path) -> None:
     for name in ("users", "items", "entities"):
         getattr(dataset, name).save(folder / f"{name}.parquet")
     for split, events in ((TRAIN, dataset.train), (VALID, dataset.valid), (TEST, test)):
-        columns = {"user": events.user, "item": events.item, "domain": events.domain}
-        pl.DataFrame(columns).write_parquet(folder / f"{split}.parquet")
+        pl.DataFrame(vars(events)).write_parquet(folder / f"{split}.parquet")
     pl.DataFrame(vars(dataset.triples)).write_parquet(folder / "triples.parquet")
     links = {"item": dataset.link_item, "entity": dataset.link_entity}
     pl.DataFrame(links).write_parquet(folder / "links.parquet")
     pl.DataFrame({"text": dataset.text}, schema={"text": pl.String}).write_parquet(folder / "text.parquet")
-    listed = pl.concat(
-        [
-            pl.DataFrame({"domain": [d] * len(c), "item": c}, schema={"domain": pl.String, "item": pl.Int64})
-            for d, c in dataset.catalog.items()
-        ]
-    )
-    listed.write_parquet(folder / "catalog.parquet")
+    schema = {"domain": pl.String, "item": pl.Int64}
+    listed = [pl.DataFrame({"item": c}).select(domain=pl.lit(d), item="item") for d, c in dataset.catalog.items()]
+    pl.concat([pl.DataFrame(schema=schema), *listed]).write_parquet(folder / "catalog.parquet")
     files.write_json(folder / "dataset.json", {"domains": dataset.domains, "relations": dataset.relations})
 
 

@@ -1,72 +1,191 @@
-"""Cut clean events into train, valid and test, by user or by time.
+"""Cut clean events into train, valid and test. One kind of split, one function, one row.
 
 *leave_last_out*: per (user, domain) the last event is the test, the one before it the validation.
 It evaluates most users, but an event of one domain may be later than another domain's test event.
-
 *global_time*: one pair of dates for all domains. Nothing that is trained on is later than what is
 predicted, but a user who first appears in a domain after the first date cannot be evaluated there.
-
-Events of one user at the same time keep the order of their input rows.
+*random*: each event by chance; later events may predict earlier ones. Only to compare with others.
+*given*: the tables say it; where they name no validation, it is carved out of train by chance.
+*cold_users*: some users lose all their events in the domain, or all but the first few (k-shot).
+*cold_items*: some items lose all their events.
 """
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from graphrec.core.errors import DataError
-from graphrec.data.config import GLOBAL_TIME, SplitConfig
+from graphrec.core.seeds import generator
+from graphrec.core.types import BoolArray, IntArray
+from graphrec.data.clean import domain_slices, segments
+from graphrec.data.config import COLD_ITEMS, COLD_USERS, GIVEN, GLOBAL_TIME, LEAVE_LAST_OUT, RANDOM, SplitConfig
 from graphrec.data.dataset import TEST, TRAIN, VALID
 
 LEFT_OUT = "left_out"
 """Events after the first date of users without a training event in the domain; in no split."""
 
-_KEY = ("domain", "user")
+PARTS = (TRAIN, VALID, TEST, LEFT_OUT)
+"""Names of the parts; the column `split` of numbered events counts positions here."""
+
+UNSAID = 255
+"""Value of `split` before the cut, where the tables say nothing."""
+
+_TRAIN, _VALID, _TEST, _LEFT_OUT = range(len(PARTS))
+
+Parts = NDArray[np.uint8]
+S = TypeVar("S", bound=np.generic)
 
 
-def split_events(events: pl.DataFrame, config: SplitConfig) -> pl.DataFrame:
-    """Cut `events` (int64 columns `user`, `item`, `domain`, and `order`, a time or a position).
+def split_events(events: pl.DataFrame, domains: Sequence[str], config: SplitConfig, *, seed: int) -> Parts:
+    """Return the position in `PARTS` of each event of `events`, `[num_events]`.
 
-    Returns the events sorted by domain, user and time, with the column `split`: "train", "valid",
-    "test", or `LEFT_OUT` (time cut only). Of events with equal (user, item, domain) the first is
-    kept, so a held-out item is never one that the user already has. Raises `DataError` when a time
-    cut leaves nothing to test on.
+    `events` has the columns of `clean.EVENTS`, sorted by domain, user, order, a (user, item, domain) once,
+    so that a held-out item is never one that the user already has. Raises `DataError` when a
+    domain to cut is unknown, when a table that must say its split does not, or when nothing is
+    left to test on.
     """
-    first = first_events(events)
-    cut = _by_time(first, config) if config.kind == GLOBAL_TIME else _by_user(first, config)
-    assert not cut.select(*_KEY, "item").is_duplicated().any(), "a held-out item is in the history"
-    return cut
+    unknown = sorted(set(config.domains) - set(domains))
+    if unknown:
+        raise DataError(f"ingest.split.domains: no domain {', '.join(unknown)}; known domains: {', '.join(domains)}")
+    if not events.height:
+        return np.zeros(0, dtype=np.uint8)
+    parts = _KINDS[config.kind](cut := _Cut(events, domains, segments(events), config, seed))
+    if config.domains:
+        parts[~cut.is_cut(np.arange(events.height))] = _TRAIN
+    # By default, small data that cannot be tested on may still be looked at; what was asked for must be had.
+    if config.kind != LEAVE_LAST_OUT and not (parts == _TEST).any():
+        raise DataError(f"ingest.split.kind={config.kind}: no test event comes out of it; {_WHY_EMPTY[config.kind]}")
+    return parts
 
 
-def first_events(events: pl.DataFrame) -> pl.DataFrame:
-    """Keep the first event of each (user, item, domain), sorted by domain, user, `order`, input row."""
-    ordered = events.sort(*_KEY, "order", maintain_order=True)
-    return ordered.unique([*_KEY, "item"], keep="first", maintain_order=True)
+@dataclass(frozen=True)
+class _Cut:
+    """What every kind of split sees; `begin` holds where each (domain, user) begins, and the end."""
 
+    events: pl.DataFrame
+    domains: Sequence[str]
+    begin: IntArray
+    config: SplitConfig
+    seed: int
 
-def count_left_out(split: pl.DataFrame) -> pl.DataFrame:
-    """Count what a time cut left out: `domain`, `num_users`, `num_events`, a row per domain that lost any."""
-    dropped = split.filter(pl.col("split") == LEFT_OUT).group_by("domain")
-    return dropped.agg(num_users=pl.col("user").n_unique(), num_events=pl.len()).sort("domain")
+    @property
+    def sizes(self) -> IntArray:
+        return np.diff(self.begin)
 
+    def is_cut(self, rows: IntArray) -> BoolArray:
+        """Return which of `rows` lie in a domain that is cut."""
+        wanted = [self.domains.index(name) for name in self.config.domains or self.domains]
+        return np.isin(self.events["domain"].to_numpy()[rows], wanted)
 
-def _by_user(events: pl.DataFrame, config: SplitConfig) -> pl.DataFrame:
-    size = pl.len().over(_KEY)
-    from_end = size - pl.int_range(pl.len()).over(_KEY)
-    enough = size >= config.min_events
-    split = pl.when(enough & (from_end == 1)).then(pl.lit(TEST)).when(enough & (from_end == 2)).then(pl.lit(VALID))
-    return events.with_columns(split=split.otherwise(pl.lit(TRAIN)))
+    def fresh(self) -> Parts:
+        return np.full(self.events.height, _TRAIN, dtype=np.uint8)
 
+    def per_event(self, by_segment: NDArray[S]) -> NDArray[S]:
+        return np.repeat(by_segment, self.sizes)
 
-def _by_time(events: pl.DataFrame, config: SplitConfig) -> pl.DataFrame:
-    order = pl.col("order")
-    # Cuts are numbers, not expressions: below, `over` would take the quantile of every single user.
-    valid_cut = events["order"].quantile(1 - config.test_share - config.valid_share, "lower")
-    test_cut = events["order"].quantile(1 - config.test_share, "lower")
-    later = pl.when(order > test_cut).then(pl.lit(TEST)).otherwise(pl.lit(VALID))
-    known = (order <= valid_cut).any().over(_KEY)
-    split = pl.when(order <= valid_cut).then(pl.lit(TRAIN)).when(known).then(later).otherwise(pl.lit(LEFT_OUT))
-    cut = events.with_columns(split=split)
-    if not (cut["split"] == TEST).any():
-        raise DataError(
-            "split.kind global_time: no user with a training event has an event after the test cut; "
-            "use split.kind leave_last_out or other shares"
+    @property
+    def rng(self) -> np.random.Generator:
+        return generator(self.seed, "split", self.config.kind)
+
+    def hold_out(self, candidates: IntArray, num: int) -> Parts:
+        """Return the part of each of `num` users or items; the shares are those of the candidates, one at least."""
+        order, drawn = self.rng.permutation(candidates), np.full(num, _TRAIN, dtype=np.uint8)
+        num_test, num_valid = (
+            max(1, round(share * len(order))) for share in (self.config.test_share, self.config.valid_share)
         )
-    return cut
+        drawn[order[:num_test]], drawn[order[num_test : num_test + num_valid]] = _TEST, _VALID
+        return drawn
+
+
+def _leave_last_out(cut: _Cut) -> Parts:
+    parts, end = cut.fresh(), cut.begin[1:][cut.sizes >= cut.config.min_events]
+    parts[end - 1], parts[end - 2] = _TEST, _VALID
+    return parts
+
+
+def _global_time(cut: _Cut) -> Parts:
+    order, config = cut.events["order"], cut.config
+    if config.domains:
+        raise DataError("ingest.split.domains: one date cuts all domains, or a source would know the target's future")
+    first = order.quantile(1 - config.test_share - config.valid_share, "lower")
+    second = order.quantile(1 - config.test_share, "lower")
+    time = order.to_numpy()
+    early = time <= first
+    known = cut.per_event(np.logical_or.reduceat(early, cut.begin[:-1]))
+    parts = np.where(time > second, _TEST, _VALID).astype(np.uint8)
+    parts[early] = _TRAIN
+    parts[~early & ~known] = _LEFT_OUT
+    return parts
+
+
+def _random(cut: _Cut) -> Parts:
+    shares = [cut.config.test_share, cut.config.test_share + cut.config.valid_share]
+    drawn = cut.rng.random(cut.events.height, dtype=np.float32)
+    parts = np.asarray([_TEST, _VALID, _TRAIN], dtype=np.uint8)[np.searchsorted(shares, drawn, side="right")]
+    # A user's first event is always known, so that nobody is tested without any history.
+    parts[cut.begin[:-1]] = _TRAIN
+    return parts
+
+
+def _given(cut: _Cut) -> Parts:
+    parts = cut.events["split"].to_numpy(writable=True)
+    if (parts == UNSAID).any():
+        raise DataError(
+            "ingest.split.kind=given: some interaction tables do not say their split; "
+            "set `split` (a column) or `as_split` (one part) for each of them"
+        )
+    if not (parts == _VALID).any():
+        drawn = cut.rng.random(len(parts), dtype=np.float32) < cut.config.valid_share
+        drawn[cut.begin[:-1]] = False
+        parts[drawn & (parts == _TRAIN)] = _VALID
+    return parts
+
+
+def _cold_users(cut: _Cut) -> Parts:
+    if not cut.config.domains:
+        raise DataError("ingest.split.kind=cold_users: name the domain whose users go cold in ingest.split.domains")
+    user, sizes = cut.events["user"].to_numpy()[cut.begin[:-1]], cut.sizes
+    # Without shots a held-out user is known by other domains alone, so there must be one.
+    usable = (sizes > cut.config.shots) & cut.is_cut(cut.begin[:-1])
+    if not cut.config.shots:
+        usable &= np.isin(user, user[~cut.is_cut(cut.begin[:-1])])
+    drawn = np.where(usable, cut.hold_out(np.unique(user[usable]), int(user.max()) + 1)[user], _TRAIN)
+    place = np.arange(cut.events.height) - cut.per_event(cut.begin[:-1])
+    parts: Parts = np.where(place < cut.config.shots, _TRAIN, cut.per_event(drawn)).astype(np.uint8)
+    return parts
+
+
+def _cold_items(cut: _Cut) -> Parts:
+    parts, item = cut.fresh(), cut.events["item"].to_numpy()
+    for rows in domain_slices(cut.events, len(cut.domains)):
+        listed = np.unique(item[rows])
+        parts[rows] = cut.hold_out(listed, int(listed.max()) + 1)[item[rows]]
+    return parts
+
+
+_KINDS: dict[str, Callable[[_Cut], Parts]] = {
+    LEAVE_LAST_OUT: _leave_last_out,
+    GLOBAL_TIME: _global_time,
+    RANDOM: _random,
+    GIVEN: _given,
+    COLD_USERS: _cold_users,
+    COLD_ITEMS: _cold_items,
+}
+
+_WHY_EMPTY = {
+    GLOBAL_TIME: "no user has events on both sides of the cut; take leave_last_out or other shares",
+    RANDOM: "there are too few events; take a larger ingest.split.test_share",
+    GIVEN: "no table or row says `test`",
+    COLD_USERS: "no user of the named domains has events elsewhere (or more than ingest.split.shots there)",
+    COLD_ITEMS: "there are too few items; take a larger ingest.split.test_share",
+}
+
+
+def held_out(parts: Parts) -> BoolArray:
+    """Return which events are validation or test."""
+    held: BoolArray = (parts == _VALID) | (parts == _TEST)
+    return held

@@ -3,7 +3,7 @@
 Users have no parameters of their own, so a user or a domain that is new needs no training:
 
     item, entity   h = p + kg_weight * A p          A: normalised item-entity graph of the triples
-    view           v(u, d) = normalise( sum over u's items i in d of recency(d, distance of i) * h_context(i) )
+    view           v(u, d) = normalise( sum over u's items i in d of weight(i) * recency(d, distance) * h_context(i) )
     user           z(u, d) = sum over domains e that are on of gate(d, e) * v(u, e)
     score          cosine( z(u, d), h_score(j) )
 
@@ -73,13 +73,13 @@ class DomainViews(torch.nn.Module):
     def views(self, nodes: Nodes, bags: Bags) -> torch.Tensor:
         """Return unit views `[num_rows, num_domains, dim]`, zero where the user has nothing in the domain."""
         device = self.gate.device
-        domain, distance = (torch.from_numpy(a).to(device) for a in (bags.domain, bags.distance))
+        domain, distance, weight = (torch.from_numpy(a).to(device) for a in (bags.domain, bags.distance, bags.weight))
         summed = embedding_bag(
             torch.from_numpy(bags.item).to(device),
             nodes.context,
             torch.from_numpy(bags.start).to(device),
             mode="sum",
-            per_sample_weights=self.log_recency[domain, distance - 1].exp(),
+            per_sample_weights=weight * self.log_recency[domain, distance - 1].exp(),
         )
         return normalize(summed, dim=1).view(-1, len(self.domains), nodes.context.shape[1])
 

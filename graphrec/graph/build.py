@@ -54,7 +54,7 @@ def _events(dataset: Dataset, domain: str) -> EventEdges:
     # Stable: a user's train events keep their order in time and come before the validation events.
     order = np.argsort(both.user, kind="stable")
     flag = np.arange(len(both)) >= len(train)
-    return EventEdges(user=both.user[order], item=both.item[order], valid=flag[order])
+    return EventEdges(user=both.user[order], item=both.item[order], valid=flag[order], weight=both.weight[order])
 
 
 def _knowledge(dataset: Dataset, probability: FloatArray, keep: BoolArray) -> dict[EdgeType, Edges]:

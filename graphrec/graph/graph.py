@@ -1,7 +1,7 @@
 """The graph as arrays, and the two files it is kept in."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,20 @@ _NAME = "graph"
 
 @dataclass(frozen=True, kw_only=True)
 class EventEdges:
-    """Edges user -> item of one domain: each user's in time order, with `valid` false for train events."""
+    """Edges user -> item of one domain: each user's in time order, with `valid` false for train events.
+
+    `weight` says how much an event counts; where none is given, each counts 1.
+    """
 
     user: IntArray
     item: IntArray
     valid: BoolArray
+    weight: FloatArray = field(default_factory=lambda: np.empty(0, dtype=np.float32))
+
+    def __post_init__(self) -> None:
+        if len(self.weight) != len(self.user):
+            assert not len(self.weight), "one weight per event"
+            object.__setattr__(self, "weight", np.ones(len(self.user), dtype=np.float32))
 
     def __len__(self) -> int:
         return len(self.user)
@@ -82,7 +91,9 @@ class MultiDomainGraph:
             return cls(
                 **{f"num_{kind}s" if kind != "entity" else "num_entities": n for kind, n in about["nodes"].items()},
                 catalog={d: arrays[f"catalog/{d}"] for d in domains},
-                events={d: EventEdges(**_part(arrays, f"events/{d}", ("user", "item", "valid"))) for d in domains},
+                events={
+                    d: EventEdges(**_part(arrays, f"events/{d}", ("user", "item", "valid", "weight"))) for d in domains
+                },
                 knowledge={t: Edges(**_part(arrays, _key(t), ("source", "target", "weight"))) for t in types},
             )
         except KeyError as error:
@@ -94,8 +105,8 @@ class MultiDomainGraph:
         named = {f"events/{d}": edges for d, edges in self.events.items()}
         named |= {_key(t): edges for t, edges in self.knowledge.items()}  # type: ignore[misc]
         for name, edges in named.items():
-            for field, array in vars(edges).items():
-                yield f"{name}/{field}", np.ascontiguousarray(array)
+            for part, array in vars(edges).items():
+                yield f"{name}/{part}", np.ascontiguousarray(array)
 
 
 def _key(edge_type: EdgeType) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graphrec.core.types import BoolArray, IntArray
+from graphrec.core.types import BoolArray, FloatArray, IntArray
 from graphrec.graph.graph import MultiDomainGraph
 
 
@@ -14,12 +14,13 @@ class Bags:
     """Ragged lists of items, one list per (row, domain), row first: `start` is [num_rows * num_domains].
 
     `distance` counts events from the left-out event or, where none is, from the end: the nearest
-    has 1. `domain` is that of each item's list.
+    has 1. `domain` is that of each item's list, `weight` that of the event.
     """
 
     item: IntArray
     distance: IntArray
     domain: IntArray
+    weight: FloatArray
     start: IntArray
 
 
@@ -37,6 +38,7 @@ class Histories:
     item: IntArray
     domain: IntArray
     place: IntArray
+    weight: FloatArray
     begin: IntArray
 
     @classmethod
@@ -44,6 +46,7 @@ class Histories:
         """Collect the train events of `domains`, with the validation events when asked for."""
         parts = [(graph.events[d], graph.events[d].valid <= with_valid) for d in domains]
         user, item = (_joined([getattr(e, name)[keep] for e, keep in parts]) for name in ("user", "item"))
+        weight = np.concatenate([np.empty(0, dtype=np.float32), *(edges.weight[keep] for edges, keep in parts)])
         domain = np.repeat(np.arange(len(domains)), [int(keep.sum()) for _, keep in parts]).astype(np.int64)
         count = np.bincount(domain * graph.num_users + user, minlength=len(domains) * graph.num_users)
         begin = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
@@ -55,6 +58,7 @@ class Histories:
             item=item,
             domain=domain,
             place=place,
+            weight=weight,
             begin=begin,
         )
 
@@ -100,7 +104,13 @@ class Histories:
         # A left-out event shortens the lists after it by one.
         start = np.concatenate([[0], np.cumsum(keep)])[start]
         event, distance = event[keep], distance[keep]
-        return Bags(item=self.item[event], distance=distance, domain=self.domain[event], start=start)
+        return Bags(
+            item=self.item[event],
+            distance=distance,
+            domain=self.domain[event],
+            weight=self.weight[event],
+            start=start,
+        )
 
 
 def _joined(parts: Sequence[IntArray]) -> IntArray:

@@ -5,6 +5,7 @@ from graphrec.baselines.registry import BASELINES
 from graphrec.core.config import config, option
 from graphrec.data.config import (
     AmazonConfig,
+    CleanConfig,
     CorruptConfig,
     GraphConfig,
     JourneyConfig,
@@ -35,7 +36,7 @@ class IngestConfig:
     item_ids: str = option(
         default="per_domain", choices=("shared", "per_domain"), help="Is one item id one item in all domains?"
     )
-    min_item_users: int = option(default=1, ge=1, help="Drop items with fewer distinct users in their domain.")
+    clean: CleanConfig = option(default=CleanConfig(), help="What is merged and dropped, in each domain.")
     split: SplitConfig = option(default=SplitConfig(), help="How events become train, valid and test.")
     corrupt: CorruptConfig = option(
         default=CorruptConfig(), help="Wrong triples mixed in, to see what denoising finds."

@@ -9,7 +9,7 @@ import polars as pl
 
 from graphrec.core.errors import DataError
 from graphrec.core.stage import StageContext
-from graphrec.core.types import JSON, BoolArray
+from graphrec.core.types import JSON
 from graphrec.data.build import Built, build_dataset
 from graphrec.data.config import GLOBAL_TIME, CorruptConfig
 from graphrec.data.corrupt import inject
@@ -41,26 +41,25 @@ def input_files(config: IngestConfig) -> list[Path]:
     return found
 
 
-def ingest(raw: RawTables, config: IngestConfig, *, seed: int) -> tuple[Built, BoolArray | None]:
-    """Build the data set; with `config.corrupt.share` > 0, mix in wrong triples and return the truth.
+def ingest(raw: RawTables, config: IngestConfig, *, seed: int) -> tuple[Built, pl.Series | None]:
+    """Build the data set, and say which triples are true: those labelled, or all once wrong ones are mixed in.
 
     Raises `DataError` on tables that break their schema.
     """
-    if config.split.kind == GLOBAL_TIME and config.reader == "tables":
-        timeless = [table.path for table in config.tables.interactions if table.time is None]
-        if timeless:
-            raise DataError(f"{', '.join(timeless)}: global_time needs a `time` column in each table")
+    if config.split.kind == GLOBAL_TIME and not raw.timed:
+        raise DataError("ingest.split.kind=global_time: needs a time in each interaction table; name its column `time`")
+    kinds = {"user": config.user_ids, "item": config.item_ids}
     built = build_dataset(
         raw,
+        config.clean,
         config.split,
-        min_item_users=config.min_item_users,
-        users_per_domain=config.user_ids == "per_domain",
-        items_per_domain=config.item_ids == "per_domain",
+        per_domain=tuple(kind for kind, space in kinds.items() if space == "per_domain"),
+        seed=seed,
     )
-    return _corrupted(built, config.corrupt, seed) if config.corrupt.share else (built, None)
+    return _corrupted(built, config.corrupt, seed) if config.corrupt.share else (built, built.labels)
 
 
-def summarise(built: Built, truth: BoolArray | None, about: str) -> JSON:
+def summarise(built: Built, truth: pl.Series | None, about: str) -> JSON:
     """Return the sizes, the overlap of domains and what was dropped, for the report."""
     dataset = built.dataset
     return {
@@ -74,18 +73,18 @@ def summarise(built: Built, truth: BoolArray | None, about: str) -> JSON:
         "num_triples": len(dataset.triples),
         "num_links": len(dataset.link_item),
         "dropped": dict(built.dropped),
-        "truth": None if truth is None else {"num_wrong": int((~truth).sum())},
+        "truth": None if truth is None else {"num_wrong": int((~truth).sum()), "num_known": int(truth.count())},
         "notes": _notes(dataset),
     }
 
 
-def _corrupted(built: Built, config: CorruptConfig, seed: int) -> tuple[Built, BoolArray]:
+def _corrupted(built: Built, config: CorruptConfig, seed: int) -> tuple[Built, pl.Series]:
     dataset = built.dataset
     mixed, truth = inject(
         dataset.triples, config.share, num_entities=len(dataset.entities), seed=seed, kind=config.kind
     )
     made = replace(dataset, triples=mixed)
-    return replace(built, dataset=made), truth
+    return replace(built, dataset=made), pl.Series(truth)
 
 
 def _domain(built: Built, index: int) -> JSON:
