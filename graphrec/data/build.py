@@ -10,10 +10,11 @@ from graphrec.core.errors import DataError
 from graphrec.core.ids import IdMap
 from graphrec.core.types import BoolArray, IntArray
 from graphrec.data.clean import EVENTS, clean, compact, domain_slices
-from graphrec.data.config import CleanConfig, SplitConfig
+from graphrec.data.config import CleanConfig, LeaksConfig, SplitConfig
 from graphrec.data.dataset import TEST, TRAIN, VALID, Dataset, Events
 from graphrec.data.encode import number
-from graphrec.data.knowledge import link_table, numbered_links, numbered_triples, surviving
+from graphrec.data.knowledge import number_knowledge
+from graphrec.data.leaks import find_twins, giveaways
 from graphrec.data.raw import RawTables
 from graphrec.data.split import LEFT_OUT, PARTS, UNSAID, split_events
 
@@ -35,72 +36,92 @@ class Built:
     num_read: Mapping[str, int]
 
 
-def build_dataset(
-    raw: RawTables, clean_config: CleanConfig, split: SplitConfig, *, per_domain: tuple[str, ...] = (), seed: int = 0
-) -> Built:
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What is done to raw tables. `per_domain` names the kinds of id, of `user` and `item`, that mean one thing
+    in each domain rather than one thing everywhere; `drop_behaviour` leaves out triples made from behaviour.
+    """
+
+    clean: CleanConfig
+    split: SplitConfig
+    leaks: LeaksConfig
+    per_domain: tuple[str, ...] = ()
+    drop_behaviour: bool = False
+
+
+def build_dataset(raw: RawTables, rules: Rules, *, seed: int = 0) -> Built:
     """Filter, split and number `raw`; there may be no interactions, if there are triples.
 
-    `per_domain` names the kinds of id, of `user` and `item`, that mean one thing in each domain
-    rather than one thing everywhere. Raises `DataError` when nothing is left of a domain, when a
-    triple that must hang on an item does not, or when no triple touches any item.
+    Raises `DataError` when nothing is left of a domain, when a triple that must hang on an item
+    does not, or when no triple touches any item.
     """
     raw = _same_id_type(raw)
     domains = tuple(sorted(raw.interactions.select(pl.col("domain").unique()).collect(engine="streaming")["domain"]))
     if not domains and not raw.triples.height:
         raise DataError("ingest: no interactions and no triples; name at least one table with rows")
-    users, user = number(raw.interactions, "user", per_domain="user" in per_domain)
-    listed, item = number(raw.interactions, "item", per_domain="item" in per_domain)
-    read = _columns(raw.interactions, domains).with_columns(user=user, item=item).select(*EVENTS)
-    del user, item
-    num_read = np.bincount(read["domain"].to_numpy(), minlength=len(domains))
-    events, dropped = clean(read, len(domains), clean_config)
+    users, listed, read = _numbered(raw.interactions, domains, rules)
+    num_read = np.bincount(read["domain"].to_numpy(), minlength=len(domains)).tolist()
+    events, dropped = clean(read, len(domains), rules.clean)
     del read
-    _check_left(events, domains, clean_config)
-    links = link_table(raw, listed, domains)
+    _check_left(events, domains, rules.clean)
     users, events = _compacted(users, "user", events)
     items, events = _compacted(listed, "item", events)
-    triples, dropped_triples = surviving(raw, links, items)
-    entities = IdMap.build("entity", pl.concat([triples["head"], triples["tail"]]))
-    relations = IdMap.build("relation", triples["relation"])
-    link_item, link_entity = numbered_links(links, items, entities)
-    events = events.with_columns(split=split_events(events, domains, split, seed=seed))
-    late = {"events of users unseen before the time cut": int((events["split"] == PARTS.index(LEFT_OUT)).sum())}
+    events, left_out = _split(events, domains, len(items), rules, seed)
+    knowledge = number_knowledge(raw, listed, items, domains, drop_behaviour=rules.drop_behaviour)
     dataset = Dataset(
         domains=domains,
-        relations=tuple(relations.table["id"]),
+        relations=knowledge.relations,
         users=users,
         items=items,
-        entities=entities,
+        entities=knowledge.entities,
         catalog=_catalog(events, domains, len(items)),
         train=_events(events, TRAIN),
         valid=_events(events, VALID),
-        triples=numbered_triples(triples, entities, relations),
-        link_item=link_item,
-        link_entity=link_entity,
+        triples=knowledge.triples,
+        link_item=knowledge.link_item,
+        link_entity=knowledge.link_entity,
         text=_text(raw.items, items),
     )
     return Built(
         dataset=dataset,
         test=_events(events, TEST),
         events=events,
-        labels=None if triples["label"].null_count() == triples.height else triples["label"],
-        dropped={**dropped, **late, **dropped_triples},
-        num_read=dict(zip(domains, num_read.tolist(), strict=True)),
+        labels=knowledge.labels,
+        dropped={**dropped, **left_out, **knowledge.dropped},
+        num_read=dict(zip(domains, num_read, strict=True)),
     )
+
+
+def _numbered(interactions: pl.LazyFrame, domains: tuple[str, ...], rules: Rules) -> tuple[IdMap, IdMap, pl.DataFrame]:
+    users, user = number(interactions, "user", per_domain="user" in rules.per_domain)
+    items, item = number(interactions, "item", per_domain="item" in rules.per_domain)
+    return users, items, _columns(interactions, domains).with_columns(user=user, item=item).select(*EVENTS)
+
+
+def _split(
+    events: pl.DataFrame, domains: tuple[str, ...], num_items: int, rules: Rules, seed: int
+) -> tuple[pl.DataFrame, dict[str, int]]:
+    """Cut the events, and take training events on twins out where that is asked for."""
+    events = events.with_columns(split=split_events(events, domains, rules.split, seed=seed))
+    left_out = {"events of users unseen before the time cut": int((events["split"] == PARTS.index(LEFT_OUT)).sum())}
+    if rules.leaks.twins == "drop" and "user" not in rules.per_domain:
+        given = giveaways(events, find_twins(events, num_items, rules.leaks, seed=seed))
+        parts = np.where(given, PARTS.index(LEFT_OUT), events["split"].to_numpy()).astype(np.uint8)
+        events = events.with_columns(split=parts)
+        left_out["training events on the twin of a held-out item"] = int(given.sum())
+    return events, left_out
 
 
 def _same_id_type(raw: RawTables) -> RawTables:
     """Make item ids text everywhere where one table has them as text."""
     tables = (raw.items, raw.links)
     kinds = {raw.interactions.collect_schema()["item"], *(t.schema["item"] for t in tables if t.height)}
-    if len(kinds) == 1:
-        return raw
-    text = pl.col("item").cast(pl.String)
+    item = pl.col("item").cast(pl.Int64 if kinds == {pl.Int64} else pl.String)
     return replace(
         raw,
-        interactions=raw.interactions.with_columns(text),
-        items=raw.items.with_columns(text),
-        links=raw.links.with_columns(text),
+        interactions=raw.interactions.with_columns(item),
+        items=raw.items.with_columns(item),
+        links=raw.links.with_columns(item),
     )
 
 

@@ -32,11 +32,16 @@ def clean(events: pl.DataFrame, num_domains: int, config: CleanConfig) -> tuple[
     Users and items with too few partners in a domain go, again and again until none is left (the
     k-core). Raises `DataError` on repeats that the configuration forbids.
     """
-    dropped = {"repeated events": 0, "events of rare items or users": 0}
+    dropped = {
+        "repeated events": 0,
+        "of these, in another part of a given split": 0,
+        "events of rare items or users": 0,
+    }
     parts, thin = [], max(config.min_item_users, config.min_user_items) > 1
     for domain in range(num_domains):
         part = events.filter(pl.col("domain") == domain)
-        once = _once(part, config.repeats)
+        once, across = _once(part, config.repeats)
+        dropped["of these, in another part of a given split"] += across
         kept = once.filter(pl.Series(_core(once, config))) if thin else once
         dropped["repeated events"] += part.height - once.height
         dropped["events of rare items or users"] += once.height - kept.height
@@ -44,8 +49,8 @@ def clean(events: pl.DataFrame, num_domains: int, config: CleanConfig) -> tuple[
     return pl.concat([pl.DataFrame(schema=EVENTS), *parts]), dropped
 
 
-def _once(part: pl.DataFrame, repeats: str) -> pl.DataFrame:
-    """Sort by user and order, one event for each item."""
+def _once(part: pl.DataFrame, repeats: str) -> tuple[pl.DataFrame, int]:
+    """Sort by user and order, one event for each item; count the merged ones that another part of a split has."""
     part = _by_time(part)
     num_items = int(part["item"].to_numpy().max(initial=0)) + 1
     pair = part["user"].cast(pl.Int64) * num_items + part["item"]
@@ -54,9 +59,10 @@ def _once(part: pl.DataFrame, repeats: str) -> pl.DataFrame:
     new = np.ones(part.height, dtype=np.bool_)
     ordered = rows["pair"].to_numpy()
     np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
+    across = 0
     if not new.all():
-        part = _merged(part, rows["row"].to_numpy(), new, repeats)
-    return part if part["user"].is_sorted() else part.sort("user", maintain_order=True)
+        part, across = _merged(part, rows["row"].to_numpy(), new, repeats)
+    return part if part["user"].is_sorted() else part.sort("user", maintain_order=True), across
 
 
 def _by_time(part: pl.DataFrame) -> pl.DataFrame:
@@ -71,7 +77,7 @@ def _by_time(part: pl.DataFrame) -> pl.DataFrame:
     return part.sort(part["user"].cast(pl.Int64) * span + (order - first), maintain_order=True)
 
 
-def _merged(part: pl.DataFrame, row: NDArray[np.uint32], new: BoolArray, repeats: str) -> pl.DataFrame:
+def _merged(part: pl.DataFrame, row: NDArray[np.uint32], new: BoolArray, repeats: str) -> tuple[pl.DataFrame, int]:
     """Keep one event of each group; `row` lists events group by group, `new` marks where a group begins."""
     if repeats == "error":
         raise DataError(
@@ -82,7 +88,9 @@ def _merged(part: pl.DataFrame, row: NDArray[np.uint32], new: BoolArray, repeats
     kept = row[begin if repeats == "first" else end]
     weight = part["weight"].to_numpy(writable=True)
     weight[kept] = np.maximum.reduceat(weight[row], begin)
-    return part.with_columns(pl.Series("weight", weight))[np.sort(kept)]
+    said = part["split"].to_numpy()
+    across = int((said[row] != np.repeat(said[kept], end - begin + 1)).sum())
+    return part.with_columns(pl.Series("weight", weight))[np.sort(kept)], across
 
 
 def _core(part: pl.DataFrame, config: CleanConfig) -> BoolArray:

@@ -1,16 +1,62 @@
 """Triples and links against the items that are left: what hangs on them, what goes, what is numbered."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
 import numpy as np
 import polars as pl
 
 from graphrec.core.errors import DataError
 from graphrec.core.ids import IdMap
 from graphrec.core.types import IntArray
+from graphrec.data.behaviour import is_behaviour
 from graphrec.data.dataset import Triples
 from graphrec.data.raw import RawTables
 
 
-def link_table(raw: RawTables, listed: IdMap, domains: tuple[str, ...]) -> pl.DataFrame:
+@dataclass(frozen=True, kw_only=True)
+class Knowledge:
+    """Numbered triples and links. `labels` says which triples are true (None: no table says so)."""
+
+    entities: IdMap
+    relations: tuple[str, ...]
+    triples: Triples
+    labels: pl.Series | None
+    link_item: IntArray
+    link_entity: IntArray
+    dropped: Mapping[str, int]
+
+
+def number_knowledge(
+    raw: RawTables, listed: IdMap, items: IdMap, domains: tuple[str, ...], *, drop_behaviour: bool
+) -> Knowledge:
+    """Number the triples and links of `raw` that are left; `listed` are the items before any was dropped.
+
+    Raises `DataError` when a head that must be an item is none, or when no triple touches an item.
+    """
+    made = raw.triples["relation"].unique().to_list() if drop_behaviour else []
+    behaviour = pl.col("relation").is_in([name for name in made if is_behaviour(name)])
+    kept = raw.triples.filter(~behaviour)
+    gone = {"triples of behaviour relations": raw.triples.height - kept.height}
+    raw = replace(raw, triples=kept)
+    links = _link_table(raw, listed, domains)
+    triples, dropped = _surviving(raw, links, items)
+    entities = IdMap.build("entity", pl.concat([triples["head"], triples["tail"]]))
+    relations = IdMap.build("relation", triples["relation"])
+    link_item, link_entity = _numbered_links(links, items, entities)
+    labels = triples["label"]
+    return Knowledge(
+        entities=entities,
+        relations=tuple(relations.table["id"]),
+        triples=_numbered_triples(triples, entities, relations),
+        labels=labels if labels.count() else None,
+        link_item=link_item,
+        link_entity=link_entity,
+        dropped={**gone, **dropped},
+    )
+
+
+def _link_table(raw: RawTables, listed: IdMap, domains: tuple[str, ...]) -> pl.DataFrame:
     """Return all links between listed items and entities, whether the items survive or not: item, domain, entity."""
     if not raw.link_by_id:
         return raw.links
@@ -24,7 +70,7 @@ def link_table(raw: RawTables, listed: IdMap, domains: tuple[str, ...]) -> pl.Da
     return pl.concat([raw.links, found]).unique(maintain_order=True)
 
 
-def surviving(raw: RawTables, links: pl.DataFrame, items: IdMap) -> tuple[pl.DataFrame, dict[str, int]]:
+def _surviving(raw: RawTables, links: pl.DataFrame, items: IdMap) -> tuple[pl.DataFrame, dict[str, int]]:
     """Return the triples without those of dropped items and without repeats, and what was dropped.
 
     A repeat keeps the highest confidence, and the first label that is known. Raises `DataError` when
@@ -58,7 +104,7 @@ def surviving(raw: RawTables, links: pl.DataFrame, items: IdMap) -> tuple[pl.Dat
     }
 
 
-def numbered_links(links: pl.DataFrame, items: IdMap, entities: IdMap) -> tuple[IntArray, IntArray]:
+def _numbered_links(links: pl.DataFrame, items: IdMap, entities: IdMap) -> tuple[IntArray, IntArray]:
     """Return the links between items and entities that are both left: `(item, entity)`, sorted, each once."""
     item, entity = items.find_in(links), entities.find(links["entity"])
     known = (item >= 0) & (entity >= 0)
@@ -66,7 +112,7 @@ def numbered_links(links: pl.DataFrame, items: IdMap, entities: IdMap) -> tuple[
     return pairs[0], pairs[1]
 
 
-def numbered_triples(triples: pl.DataFrame, entities: IdMap, relations: IdMap) -> Triples:
+def _numbered_triples(triples: pl.DataFrame, entities: IdMap, relations: IdMap) -> Triples:
     """Return `triples` in internal ids."""
     return Triples(
         head=entities.encode(triples["head"]),

@@ -10,6 +10,7 @@ from graphrec.data.config import (
     GraphConfig,
     JourneyConfig,
     KgatConfig,
+    LeaksConfig,
     RecboleConfig,
     SplitConfig,
     TablesConfig,
@@ -37,6 +38,10 @@ class IngestConfig:
         default="per_domain", choices=("shared", "per_domain"), help="Is one item id one item in all domains?"
     )
     clean: CleanConfig = option(default=CleanConfig(), help="What is merged and dropped, in each domain.")
+    behaviour: str = option(
+        default="keep", choices=("keep", "drop"), help="Triples of relations made from behaviour, such as also_bought."
+    )
+    leaks: LeaksConfig = option(default=LeaksConfig(), help="One product listed in two domains.")
     split: SplitConfig = option(default=SplitConfig(), help="How events become train, valid and test.")
     corrupt: CorruptConfig = option(
         default=CorruptConfig(), help="Wrong triples mixed in, to see what denoising finds."

@@ -10,7 +10,7 @@ import polars as pl
 from graphrec.core.errors import DataError
 from graphrec.core.stage import StageContext
 from graphrec.core.types import JSON
-from graphrec.data.build import Built, build_dataset
+from graphrec.data.build import Built, Rules, build_dataset
 from graphrec.data.config import GLOBAL_TIME, CorruptConfig
 from graphrec.data.corrupt import inject
 from graphrec.data.dataset import Dataset, save_dataset
@@ -49,13 +49,14 @@ def ingest(raw: RawTables, config: IngestConfig, *, seed: int) -> tuple[Built, p
     if config.split.kind == GLOBAL_TIME and not raw.timed:
         raise DataError("ingest.split.kind=global_time: needs a time in each interaction table; name its column `time`")
     kinds = {"user": config.user_ids, "item": config.item_ids}
-    built = build_dataset(
-        raw,
-        config.clean,
-        config.split,
+    rules = Rules(
+        clean=config.clean,
+        split=config.split,
+        leaks=config.leaks,
         per_domain=tuple(kind for kind, space in kinds.items() if space == "per_domain"),
-        seed=seed,
+        drop_behaviour=config.behaviour == "drop",
     )
+    built = build_dataset(raw, rules, seed=seed)
     return _corrupted(built, config.corrupt, seed) if config.corrupt.share else (built, built.labels)
 
 

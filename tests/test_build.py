@@ -1,0 +1,138 @@
+"""From raw tables to the numbered data set: ids, leaks, behaviour, and what may be missing."""
+
+from dataclasses import replace
+
+import polars as pl
+import pytest
+
+from graphrec.core.errors import DataError
+from graphrec.core.ids import IdMap
+from graphrec.data.build import Rules, build_dataset
+from graphrec.data.config import CleanConfig, LeaksConfig, SplitConfig
+from graphrec.data.dataset import load_dataset, save_dataset
+from graphrec.data.encode import number
+from graphrec.data.raw import INTERACTIONS, ITEMS, LINKS, TRIPLES, RawTables
+from graphrec.data.split import PARTS
+
+RULES = Rules(clean=CleanConfig(), split=SplitConfig(), leaks=LeaksConfig())
+
+
+def raw(rows=(), triples=(), **changes):
+    """Rows are (user, item, domain) or (user, item, domain, part of a given split), in order of time."""
+    full = [(*row[:3], place, 1.0, row[3] if len(row) > 3 else None) for place, row in enumerate(rows)]
+    schema = dict(INTERACTIONS)
+    for name, value in zip(("user", "item"), rows[0][:2] if rows else (), strict=False):
+        schema[name] = pl.Int64 if isinstance(value, int) else pl.String
+    facts = [(*triple, 1.0, False, None, "t") for triple in triples]
+    tables = RawTables(
+        interactions=pl.DataFrame(full, schema=schema, orient="row").lazy(),
+        items=pl.DataFrame(schema=ITEMS),
+        triples=pl.DataFrame(facts, schema=TRIPLES, orient="row"),
+        links=pl.DataFrame(schema=LINKS),
+        link_by_id=True,
+        timed=False,
+        about="",
+    )
+    return replace(tables, **changes)
+
+
+IDS = [
+    [3, 1, 2**53 + 1, 2**53, -(2**63), 2**63 - 1, 0],
+    ["007", "7", " 7", "7 ", "a b", "", "Ünïcødé 金", "a\tb", "null"],
+]
+
+
+@pytest.mark.parametrize("ids", IDS, ids=["integers", "text"])
+@pytest.mark.parametrize("per_domain", [False, True])
+def test_ids_survive_the_round_trip(ids: list, per_domain: bool) -> None:
+    rows = [(one, one, domain) for domain in ("a", "b") for one in [*ids, *reversed(ids)]]
+    frame = raw(rows).interactions
+    known, codes = number(frame, "item", per_domain=per_domain)
+    assert known.decode(codes).to_list() == [row[1] for row in rows]
+    assert len(known) == len(ids) * (2 if per_domain else 1)
+    scope = frame.collect()["domain"] if per_domain else None
+    slow = IdMap.build("item", frame.collect()["item"], scope)
+    assert slow.table.equals(known.table)
+    assert slow.encode(frame.collect()["item"], scope).tolist() == codes.tolist()
+
+
+@pytest.mark.parametrize("ids", IDS, ids=["integers", "text"])
+def test_ids_survive_on_disk(ids: list, tmp_path) -> None:
+    built = build_dataset(raw([(one, one, "a") for one in ids]), RULES)
+    save_dataset(built.dataset, built.test, tmp_path)
+    loaded = load_dataset(tmp_path)
+    assert sorted(loaded.items.table["id"].to_list()) == sorted(ids)
+    events = built.events.sort("order")
+    assert loaded.users.decode(events["user"].to_numpy()).to_list() == ids
+
+
+def test_shared_users_and_items_of_their_own() -> None:
+    rows = [(17, 5, "a"), (17, 5, "b"), (18, 5, "b")]
+    shared = build_dataset(raw(rows), RULES).dataset
+    assert (len(shared.users), len(shared.items)) == (2, 1)
+    apart = build_dataset(raw(rows), replace(RULES, per_domain=("user", "item"))).dataset
+    assert apart.users.table.rows() == [("a", 17), ("b", 17), ("b", 18)]
+    assert apart.items.table.rows() == [("a", 5), ("b", 5)]
+    assert {name: catalog.tolist() for name, catalog in apart.catalog.items()} == {"a": [0], "b": [1]}
+
+
+def test_an_entity_is_the_item_of_its_id_in_every_domain_that_has_it() -> None:
+    rows = [("u", "x", "a"), ("u", "x", "b"), ("u", "y", "b")]
+    facts = [("x", "is", "thing"), ("y", "is", "thing")]
+    apart = build_dataset(raw(rows, facts), replace(RULES, per_domain=("item",))).dataset
+    linked = [apart.items.table.row(i) for i in apart.link_item]
+    assert linked == [("a", "x"), ("b", "x"), ("b", "y")]
+    shared = build_dataset(raw(rows, facts), RULES).dataset
+    assert [shared.items.table.row(i)[1] for i in shared.link_item] == ["x", "y"]
+
+
+def test_triples_alone_are_a_data_set(tmp_path) -> None:
+    built = build_dataset(raw((), [("a", "r", "b"), ("a", "r", "b"), ("b", "r", "c")]), RULES)
+    save_dataset(built.dataset, built.test, tmp_path)
+    loaded = load_dataset(tmp_path)
+    assert (loaded.domains, len(loaded.triples), len(loaded.entities), len(loaded.users)) == ((), 2, 3, 0)
+    with pytest.raises(DataError, match="no interactions and no triples"):
+        build_dataset(raw(), RULES)
+
+
+def test_labels_stay_with_their_triples() -> None:
+    tables = raw((), [("b", "r", "c"), ("a", "r", "b"), ("a", "r", "b")])
+    labelled = tables.triples.with_columns(label=pl.Series([None, None, False]))
+    built = build_dataset(replace(tables, triples=labelled), RULES)
+    assert built.labels is not None
+    head = built.dataset.entities.decode(built.dataset.triples.head).to_list()
+    assert dict(zip(head, built.labels, strict=True)) == {"b": None, "a": False}
+    assert build_dataset(tables, RULES).labels is None
+
+
+def test_relations_made_from_behaviour_can_be_left_out() -> None:
+    facts = [("x", "also_bought", "y"), ("x", "made_by", "acme")]
+    built = build_dataset(raw([("u", "x", "a"), ("u", "y", "a")], facts), replace(RULES, drop_behaviour=True))
+    assert built.dataset.relations == ("made_by",)
+    assert built.dropped["triples of behaviour relations"] == 1
+
+
+def test_a_test_pair_that_is_also_in_train_is_not_tested_and_counted() -> None:
+    rows = [(u, i, "a", "train") for u in range(4) for i in (0, 1)] + [(0, 1, "a", "test"), (1, 2, "a", "test")]
+    built = build_dataset(raw(rows), replace(RULES, split=SplitConfig(kind="given")))
+    assert built.dropped["of these, in another part of a given split"] == 1
+    assert (built.test.user.tolist(), built.test.item.tolist()) == ([1], [2])
+
+
+def twin_world():
+    """Product 0 is listed in `a` and in `b` with the same ten buyers; it is the last event of each in `a`."""
+    rows = [(user, item, "a") for user in range(10) for item in (1 + user, 2 + user)]
+    rows += [(user, 100, "b") for user in range(10)]
+    return [*rows, *((user, 0, "a") for user in range(10))]
+
+
+def test_twins_of_held_out_items_can_be_taken_out() -> None:
+    kept = build_dataset(raw(twin_world()), RULES)
+    twin = kept.dataset.items.find(pl.Series([100]))[0]
+    assert (kept.dataset.train.item == twin).sum() == 10
+    dropped = build_dataset(raw(twin_world()), replace(RULES, leaks=LeaksConfig(twins="drop")))
+    assert not (dropped.dataset.train.item == twin).any()
+    assert dropped.dropped["training events on the twin of a held-out item"] == 10
+    assert twin in dropped.dataset.catalog["b"]
+    parts = dropped.events.filter(pl.col("item") == int(twin))["split"].unique().to_list()
+    assert parts == [PARTS.index("left_out")]
