@@ -34,6 +34,7 @@ from graphrec.data.simulate.reference import Reference
 from graphrec.data.simulate.tables import categories
 
 SCREENS = ("overlap", "size", "LogME")
+EFFECTS = ("helpful alone", "others alone", "helpful within", "others within")
 FEATURES = 32
 
 
@@ -114,13 +115,13 @@ def _place(played: Sequence[Behaviour], true: frozenset[int]) -> int:
 
 def table(rows: Sequence[Row]) -> str:
     """Return the Markdown table of the given worlds and, below, the summary."""
-    head = f"| seed | over target | over all | helpful alone | others alone | helpful within | others within | {' | '.join(SCREENS)} | place |"
+    names = ("seed", "over target", "over all", *EFFECTS, *SCREENS, "place")
     failed = [100 * (1 - statistics.mean(r.right[i] for r in rows)) for i in range(len(SCREENS))]
     summary = ", ".join(f"{name} {share:.0f} %" for name, share in zip(SCREENS, failed, strict=True))
     error = 100 * max(r.difficulty.error for r in rows)
     lines = [
-        head,
-        "|---" * 11 + "|",
+        f"| {' | '.join(names)} |",
+        "|---" * len(names) + "|",
         *map(line, rows),
         "",
         f"Screens fail on: {summary}. Greatest standard error: {error:.2f} %.",

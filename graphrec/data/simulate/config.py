@@ -17,10 +17,10 @@ class InterestConfig:
         default=0.65, gt=0, le=1, help="Correlation of a user's interests in a helpful domain with those in the target."
     )
     harmful_alignment: float = option(
-        default=0.0, ge=-1, le=0.5, help="Correlation of the passing interests with the lasting ones in the target."
+        default=0.15, ge=-1, le=0.5, help="Correlation of the passing interests with the lasting ones in the target."
     )
     passing_share: float = option(
-        default=0.35, ge=0, lt=1, help="Share of the target's early events that follow the passing interests."
+        default=0.32, ge=0, lt=1, help="Share of the target's early events that follow the passing interests."
     )
 
 
@@ -70,7 +70,7 @@ class WorldConfig:
     harmful: int = option(default=2, ge=0, le=8, help="Source domains that share only the passing interests.")
     target_users: int = option(default=3000, ge=20, help="Users of the target.")
     target_items: int = option(default=300, ge=20, help="Items of the target.")
-    target_events: float = option(default=6.5, ge=3, help="Mean number of events of a user in the target.")
+    target_events: float = option(default=7.0, ge=3, help="Mean number of events of a user in the target.")
     source_overlap: float = option(
         default=0.7, ge=0, le=1, help="Mean share of the target's users that a source has too."
     )
@@ -78,7 +78,7 @@ class WorldConfig:
         default=0.3, ge=0, le=0.7, help="Mean number of other users of a source, as a share of the target's users."
     )
     source_items: int = option(default=200, ge=20, help="Mean number of items of a source.")
-    source_events: float = option(default=8.0, ge=3, help="Mean number of events of a user in a source.")
+    source_events: float = option(default=6.5, ge=3, help="Mean number of events of a user in a source.")
     spread: float = option(default=0.25, ge=0, lt=1, help="Sizes of sources vary by up to this share around the mean.")
     days: int = option(default=720, ge=10, help="Length of the period; the passing interests end after 3/4 of it.")
     interest: InterestConfig = option(default=InterestConfig(), help="What users want.")

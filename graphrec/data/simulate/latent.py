@@ -75,8 +75,9 @@ def interests(config: InterestConfig, latent: Latent, domain: Domain, seed: int)
 def topic_shares(config: InterestConfig, vectors: Real, points: Real, bias: Real) -> Real:
     """Return `[users, topics]`: the probability that a user's next event is in each topic."""
     logits = config.focus * vectors @ points.T + bias
-    weight: Real = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.divide(weight, weight.sum(axis=1, keepdims=True))
+    weight = np.exp(logits - logits.max(axis=1, keepdims=True))
+    shares: Real = weight / weight.sum(axis=1, keepdims=True)
+    return shares
 
 
 def _crossed(centres: Real, rng: np.random.Generator) -> IntArray:
