@@ -82,17 +82,22 @@ def test_the_test_events_lie_apart(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("events", "triples", "tables", "message"),
     [
-        (EVENTS.replace("user,", "usr,"), TRIPLES, {}, r"events\.csv: no column 'user'; it has 'usr'"),
-        (EVENTS.replace("u2,001", ",001"), TRIPLES, {}, r"events\.csv: column 'user' has 1 nulls \(rows 5\)"),
+        (EVENTS.replace("user,", "usr,"), TRIPLES, {}, r"events\.csv: no column 'user'; did you mean 'usr'\?"),
+        (EVENTS.replace("u2,001", ",001"), TRIPLES, {}, r"events\.csv: column 'user': 1 row without an id \(row 5\)"),
         (
             EVENTS.replace("2024-01-03", "soon"),
             TRIPLES,
             {},
-            r"column 'time' is String; expected a time, a date or a num",
+            r"column 'time': 1 row whose value is no time like the first ones \(row 1: 'soon'\)",
         ),
-        (EVENTS.replace("2024-01-03", ""), TRIPLES, {}, r"column 'time' has 1 rows without a time \(rows 1\)"),
+        (EVENTS.replace("2024-01-03", ""), TRIPLES, {}, r"column 'time': 1 row without a time \(row 1\)"),
         (EVENTS, TRIPLES.replace("001,", "999,"), {}, r"1 with an unknown item as head \(row 1: '999'\)"),
-        (EVENTS, TRIPLES.replace("0.5", "1.5"), {}, r"column 'p': 1 values are not in \[0, 1\] \(rows 1\)"),
+        (
+            EVENTS,
+            TRIPLES.replace("0.5", "1.5"),
+            {},
+            r"column 'p': 1 row without a number above 0 and at most 1 \(row 1: '1.5'\)",
+        ),
         (EVENTS, TRIPLES, {"triples": [{"path": "none.csv"}]}, r"none\.csv: no such file"),
         (
             EVENTS,
@@ -105,7 +110,7 @@ def test_the_test_events_lie_apart(folder: Path) -> None:
             EVENTS,
             TRIPLES,
             {"interactions": [{"path": "events.csv", "domains": ["funds"]}]},
-            r"no events of 'funds'; the tab",
+            r"no rows of 'funds'; the table has",
         ),
     ],
     ids=[
@@ -140,7 +145,7 @@ def test_a_domain_emptied_by_a_filter_is_named(folder: Path) -> None:
 
 def test_a_time_that_is_no_number_is_named_by_its_row(folder: Path) -> None:
     (folder / "events.csv").write_text("user,item,domain,time\nu1,001,shops,1.5\nu1,002,shops,nan\nu1,003,shops,inf\n")
-    with pytest.raises(DataError, match=r"column 'time': 2 values are no usable times \(rows 2, 3\)"):
+    with pytest.raises(DataError, match=r"column 'time': 2 rows whose value is no time .* \(rows 2: 'nan', 3: 'inf'\)"):
         build(folder)
 
 
@@ -159,7 +164,7 @@ def test_one_time_cut_needs_times(folder: Path) -> None:
 
 def test_a_broken_parquet_is_one_clear_line(folder: Path) -> None:
     (folder / "events.parquet").write_bytes(b"PAR1 not really")
-    with pytest.raises(DataError, match=r"events\.parquet: cannot be read"):
+    with pytest.raises(DataError, match=r"events\.parquet: the parquet file breaks off"):
         build(folder, interactions=[{"path": "events.parquet"}])
 
 

@@ -53,8 +53,10 @@ class InteractionTable(DomainTable):
     time: str | None = option(
         default=None, help="Column with a time or a position in the history; none means row order."
     )
-    since: str | None = option(default=None, help="First time that counts, as a date or number; none: no bound.")
-    until: str | None = option(
+    since: str | int | float | None = option(
+        default=None, help="First time that counts, as a date or number; none: no bound."
+    )
+    until: str | int | float | None = option(
         default=None, help="First time that counts no more, as a date or number; none: no bound."
     )
     weight: str | None = option(default=None, help="Column with a positive weight of the event; none means 1.")
@@ -136,7 +138,9 @@ class RecboleConfig:
     time: str | None = option(
         default="timestamp", help="Field of .inter with the time; where a folder has no such field, rows are in order."
     )
-    text: tuple[str, ...] = option(default=(), help="Fields of .item that describe it; empty takes every token field.")
+    text: tuple[str, ...] = option(
+        default=(), help="Fields of .item that describe an item; empty takes every token and token_seq."
+    )
     keep: tuple[Filter, ...] = option(default=(), help="Conditions on .inter, such as a smallest rating.")
     about: str = option(default="", help="A sentence on the data's origin, shown in the report.")
 
