@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from graphrec.core.errors import DataError
 from graphrec.core.ids import IdMap
-from graphrec.core.types import BoolArray
+from graphrec.core.types import BoolArray, IntArray
 
 Codes = NDArray[np.int32]
 """Internal ids of table rows, half the size of an int64; widened where arrays leave this layer."""
@@ -34,11 +34,12 @@ def number(frame: pl.LazyFrame, kind: str, *, per_domain: bool) -> tuple[IdMap, 
     else:
         raise AssertionError("three pairs of hashes collided")
     del keys
-    table = _distinct(frame, kind, per_domain, first).with_columns(code=pl.Series(codes[first]))
-    # The streaming engine sorts text several times faster than the in-memory one.
-    table = table.lazy().sort("scope", "id").collect(engine="streaming")
+    rows = _marked(first, len(codes))
+    table = _distinct(frame, kind, per_domain, rows).with_columns(code=pl.Series(codes[rows]))
     if table.height > np.iinfo(np.int32).max:
         raise DataError(f"{kind} ids: {table.height} distinct ids, more than this version numbers ({2**31 - 1})")
+    # By two columns and in the streaming engine, text is compared as bytes: several times faster than by one.
+    table = table.lazy().sort("scope", "id").collect(engine="streaming")
     place = np.empty(table.height, dtype=np.int32)
     place[table["code"].to_numpy()] = np.arange(table.height, dtype=np.int32)
     return IdMap(kind, table.select("scope", "id")), place[codes]
@@ -55,9 +56,9 @@ def _keys(frame: pl.LazyFrame, kind: str, per_domain: bool, seeds: tuple[int, in
 
 
 def _dense(keys: pl.Series) -> tuple[Codes, NDArray[np.uint32]]:
-    """Return the rank of each row's key among the distinct keys, and the first row of each of them."""
+    """Return the rank of each row's key among the distinct keys, and a row of each of them."""
     numbered = pl.DataFrame({"key": keys, "row": pl.int_range(len(keys), dtype=pl.UInt32, eager=True)})
-    ordered = numbered.sort("key", maintain_order=True)
+    ordered = numbered.sort("key")
     new, row = _is_new(ordered["key"].to_numpy()), ordered["row"].to_numpy()
     codes = np.empty(len(keys), dtype=np.int32)
     codes[row] = np.cumsum(new, dtype=np.int32) - 1
@@ -77,17 +78,20 @@ def _is_exact(keys: pl.DataFrame, codes: Codes, first: NDArray[np.uint32]) -> bo
     return bool((check == check[first][codes]).all())
 
 
-def _distinct(frame: pl.LazyFrame, kind: str, per_domain: bool, first: NDArray[np.uint32]) -> pl.DataFrame:
-    """Collect `scope` and `id` of the rows `first`, in the order of `first`, batch by batch."""
+def _marked(rows: NDArray[np.uint32], num_rows: int) -> IntArray:
+    """Sort distinct row numbers, faster than by comparing them."""
+    mask = np.zeros(num_rows, dtype=np.bool_)
+    mask[rows] = True
+    return np.flatnonzero(mask)
+
+
+def _distinct(frame: pl.LazyFrame, kind: str, per_domain: bool, rows: IntArray) -> pl.DataFrame:
+    """Collect `scope` and `id` of the ascending `rows`, batch by batch."""
     scope = pl.col("domain") if per_domain else pl.lit("")
     columns = frame.select(scope.cast(pl.String).alias("scope"), pl.col(kind).alias("id"))
-    rows, start = np.sort(first), 0
-    parts = [columns.head(0).collect()]
+    parts, start = [columns.head(0).collect()], 0
     for batch in columns.collect_batches(maintain_order=True):
-        here = rows[np.searchsorted(rows, start) : np.searchsorted(rows, start + batch.height)] - start
-        parts.append(batch[here])
+        first, last = np.searchsorted(rows, [start, start + batch.height])
+        parts.append(batch[rows[first:last] - start])
         start += batch.height
-    table = pl.concat(parts)
-    place = np.empty(len(first), dtype=np.int64)
-    place[np.argsort(first)] = np.arange(len(first))
-    return table[place]
+    return pl.concat(parts)
