@@ -53,8 +53,8 @@ def play(config: WorldConfig, latent: Latent, domain: Domain, seed: int) -> Beha
         time = np.where(late, SWITCH + (1 - SWITCH) * time, SWITCH * time)
         shares = np.concatenate([wanted, passing])
         rows = user + len(wanted) * (~late & (rng.random(len(user)) < config.interest.passing_share))
-    item, kept = draw_events(user, rows, shares, catalogue, rng)
-    return Behaviour(domain, catalogue, Events(user[kept], item[kept], time[kept]), interest, bias, wanted)
+    item = draw_events(user, rows, shares, catalogue, rng)
+    return Behaviour(domain, catalogue, Events(user, item, time), interest, bias, wanted)
 
 
 def _is_late(counts: IntArray) -> BoolArray:

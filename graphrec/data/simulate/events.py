@@ -14,6 +14,7 @@ LAST = 2
 """Events of each user of the target after the switch: one to validate, one to test."""
 
 _ROUNDS = 60
+"""Draws in vain after which an event takes any item that its user has not met."""
 
 
 @dataclass(frozen=True)
@@ -59,18 +60,20 @@ def draw_items(rows: IntArray, shares: Real, catalogue: Catalogue, rng: np.rando
 
 def draw_events(
     user: IntArray, rows: IntArray, shares: Real, catalogue: Catalogue, rng: np.random.Generator
-) -> tuple[IntArray, BoolArray]:
-    """Draw an item per event such that no user meets one twice; events without a way out are not kept.
+) -> IntArray:
+    """Draw an item per event such that no user meets one twice.
 
-    `rows[e]` is the row of `shares` that event e follows. Returns items and which events are kept.
+    `rows[e]` is the row of `shares` that event e follows. An event whose user has all but used up
+    what the row wants takes any item after many vain draws.
     """
-    item, num_items = draw_items(rows, shares, catalogue, rng), len(catalogue.topic)
-    for _ in range(_ROUNDS):
-        again = np.flatnonzero(_is_repeat(user * num_items + item))
-        if not len(again):
-            break
-        item[again] = draw_items(rows[again], shares, catalogue, rng)
-    return item, ~_is_repeat(user * num_items + item)
+    item, num_items, rounds = draw_items(rows, shares, catalogue, rng), len(catalogue.topic), 0
+    while len(again := np.flatnonzero(_is_repeat(user * num_items + item))):
+        wanted = rounds < _ROUNDS
+        item[again] = (
+            draw_items(rows[again], shares, catalogue, rng) if wanted else rng.integers(num_items, size=len(again))
+        )
+        rounds += 1
+    return item
 
 
 def _draw_columns(below: Real, rows: IntArray, rng: np.random.Generator) -> IntArray:

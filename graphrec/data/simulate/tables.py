@@ -74,8 +74,8 @@ def world_tables(config: WorldConfig, made: Made, seed: int) -> dict[str, pl.Dat
     }
 
 
-def truth_tables(made: Made) -> dict[str, pl.DataFrame]:
-    """Return the truth by name; `docs/simulate.md` tells every column."""
+def truth_tables(made: Made, triples: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """Return the truth by name, given the table of triples; `docs/simulate.md` tells every column."""
     entities, target = made.graph.entities, made.played[0]
     points = [made.latent.centres[made.latent.points[p.domain.name]] for p in made.played]
     return {
@@ -107,7 +107,7 @@ def truth_tables(made: Made) -> dict[str, pl.DataFrame]:
         "relevance": pl.DataFrame(
             {"user": made.ids.user[target.domain.users], "topic_probability": _vectors(target.wanted)}
         ),
-        "triples": _named(made).with_columns(true=pl.lit(made.facts.kind == 0), kind=_pick(KINDS, made.facts.kind)),
+        "triples": triples.with_columns(is_true=pl.lit(made.facts.kind == 0), kind=_pick(KINDS, made.facts.kind)),
         "entities": pl.DataFrame(
             {
                 "entity": made.ids.entity,

@@ -54,7 +54,8 @@ def simulate(config: WorldConfig, seed: int) -> World:
     """
     latent, played = _played(config, seed)
     made = make(config, latent, played, seed)
-    return World(config, seed, world_tables(config, made, seed), truth_tables(made), played)
+    tables = world_tables(config, made, seed)
+    return World(config, seed, tables, truth_tables(made, tables["triples"]), played)
 
 
 def _played(config: WorldConfig, seed: int) -> tuple[Latent, tuple[Behaviour, ...]]:
