@@ -115,7 +115,7 @@ def test_relations_made_from_behaviour_can_be_left_out() -> None:
 def test_a_test_pair_that_is_also_in_train_is_not_tested_and_counted() -> None:
     rows = [(u, i, "a", "train") for u in range(4) for i in (0, 1)] + [(0, 1, "a", "test"), (1, 2, "a", "test")]
     built = build_dataset(raw(rows), replace(RULES, split=SplitConfig(kind="given")))
-    assert built.dropped["of these, in another part of a given split"] == 1
+    assert built.dropped["repeats in another part of a given split"] == 1
     assert (built.test.user.tolist(), built.test.item.tolist()) == ([1], [2])
 
 

@@ -8,10 +8,11 @@ import pytest
 from graphrec.core.config import parse
 from graphrec.core.errors import DataError
 from graphrec.data.dataset import domain_split, load_dataset, load_test, save_dataset
+from graphrec.data.profile import profile
 from graphrec.data.readers.journey import read as read_journey
 from graphrec.data.readers.tables import read as read_tables
 from graphrec.stages.config import IngestConfig
-from graphrec.stages.ingest import ingest, summarise
+from graphrec.stages.ingest import ingest
 
 EVENTS = """user,item,domain,time
 u1,001,shops,2024-01-03
@@ -182,8 +183,9 @@ def test_nothing_but_interactions_is_required(folder: Path) -> None:
     assert len(built.dataset.triples) == 0
     save_dataset(built.dataset, built.test, folder)
     assert len(load_dataset(folder).triples.relation) == 0
-    summary = summarise(built, None, "")
-    assert summary["notes"] == ["no triples: denoising has nothing to do, and the graph holds interactions only"]
+    config = options(folder, triples=[], link_by_id=False)
+    summary = profile(built, read_tables(config.tables))
+    assert summary["notes"][0] == "no triples: denoise is passed over, and the graph holds interactions only"
     json.dumps(summary)
 
 
@@ -231,8 +233,9 @@ def test_amazon5_sizes_equal_those_published_with_it(data_dir: Path) -> None:
         },
         source="test",
     )
-    built, _ = ingest(read_tables(config.tables), config, seed=0)
-    sizes = {row["domain"]: (row["num_users"], row["num_items"]) for row in summarise(built, None, "")["domains"]}
+    raw = read_tables(config.tables)
+    built, _ = ingest(raw, config, seed=0)
+    sizes = {row["domain"]: (row["num_users"], row["num_items"]) for row in profile(built, raw)["domains"]}
     assert sizes == {
         "beauty": (22363, 12101),
         "sports": (35598, 18357),

@@ -104,7 +104,7 @@ def check_target(config: RunConfig, ingest: Artifact) -> None:
         known = ", ".join(files.read_json(ingest.file("dataset.json"))["domains"]) or "none"
         raise ConfigError(f"target: not given, and this needs one; set target=DOMAIN (domains of the data: {known})")
     resolve_sources(config, ingest)
-    domains = {row["domain"]: row for row in files.read_json(ingest.file("summary.json"))["domains"]}
+    domains = {row["domain"]: row for row in files.read_json(ingest.file("summary.json"))["profile"]["domains"]}
     if not domains[config.target]["num_test"]:
         raise DataError(
             f"target {config.target!r}: no test events, so nothing could be told of the result; leave_last_out needs "

@@ -34,16 +34,16 @@ def clean(events: pl.DataFrame, num_domains: int, config: CleanConfig) -> tuple[
     """
     dropped = {
         "repeated events": 0,
-        "of these, in another part of a given split": 0,
+        "repeats in another part of a given split": 0,
         "events of rare items or users": 0,
     }
     parts, thin = [], max(config.min_item_users, config.min_user_items) > 1
     for domain in range(num_domains):
         part = events.filter(pl.col("domain") == domain)
         once, across = _once(part, config.repeats)
-        dropped["of these, in another part of a given split"] += across
+        dropped["repeats in another part of a given split"] += across
         kept = once.filter(pl.Series(_core(once, config))) if thin else once
-        dropped["repeated events"] += part.height - once.height
+        dropped["repeated events"] += part.height - once.height - across
         dropped["events of rare items or users"] += once.height - kept.height
         parts.append(kept)
     return pl.concat([pl.DataFrame(schema=EVENTS), *parts]), dropped

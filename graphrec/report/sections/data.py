@@ -13,7 +13,7 @@ COLUMNS = ("num_users", "num_items", "num_train", "num_valid", "num_test")
 
 def data(facts: Facts) -> JSON:
     """Return the domain table, the overlap maps and what ingest dropped."""
-    summary = facts.summary("ingest")
+    summary = facts.summary("ingest").get("profile", {})
     if not summary:
         return {"missing": "The ingest stage left no summary."}
     return {
@@ -27,17 +27,17 @@ def data(facts: Facts) -> JSON:
 
 
 def _dated(summary: JSON) -> bool:
-    return any(domain.get("first") is not None for domain in summary.get("domains", []))
+    return any(domain.get("times") for domain in summary.get("domains", []))
 
 
 def _row(domain: JSON, target: str, *, dated: bool) -> JSON:
     cells = [formats.count(domain.get(column)) for column in COLUMNS]
-    cells += [formats.plain(domain.get(end)) for end in ("first", "last")] if dated else []
+    cells += [formats.plain((domain.get("times") or {}).get(end)) for end in ("first", "last")] if dated else []
     return {"name": domain.get("domain", formats.ABSENT), "target": domain.get("domain") == target, "cells": cells}
 
 
 def _graph(summary: JSON) -> list[tuple[str, str]]:
-    keys = ("num_entities", "num_relations", "num_triples", "num_links")
+    keys = ("num_entities", "num_triples", "num_links")
     return [(formats.label(key), formats.count(summary.get(key))) for key in keys]
 
 

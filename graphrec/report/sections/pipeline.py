@@ -51,6 +51,7 @@ def _numbers(facts: Facts, stage: str) -> list[Pair]:
 
 
 def _ingest(summary: JSON) -> Iterator[Pair]:
+    summary = summary.get("profile", {})
     domains = summary.get("domains", [])
     events = sum(d.get(f"num_{split}", 0) for d in domains for split in ("train", "valid", "test"))
     yield "users", formats.count(summary.get("num_users"))
