@@ -7,31 +7,32 @@ import polars as pl
 from graphrec.data.raw import INTERACTIONS, ITEMS, LINKS, TRIPLES
 
 
-def as_interactions(events: pl.DataFrame) -> pl.LazyFrame:
+def as_interactions(events: pl.DataFrame | pl.LazyFrame) -> pl.LazyFrame:
     """Return the interactions of `events` (user, item, domain; order, weight, split where there are any)."""
     filled = {"order": pl.int_range(pl.len(), dtype=pl.Int64), "weight": pl.lit(1.0), "split": pl.lit(None)}
-    return _filled(events, filled, INTERACTIONS).lazy()
+    return _filled(events.lazy(), filled, INTERACTIONS)
 
 
 def as_items(items: pl.DataFrame) -> pl.DataFrame:
     """Return item texts from `items` (item, domain, text)."""
-    return _filled(items, {}, ITEMS)
+    return _filled(items.lazy(), {}, ITEMS).collect()
 
 
 def as_triples(triples: pl.DataFrame, source: str) -> pl.DataFrame:
     """Return the triples read from `source` (head, relation, tail; must_link where it is known)."""
     filled = {"confidence": pl.lit(1.0), "must_link": pl.lit(False), "label": pl.lit(None), "source": pl.lit(source)}
-    return _filled(triples, filled, TRIPLES)
+    return _filled(triples.lazy(), filled, TRIPLES).collect()
 
 
 def as_links(links: pl.DataFrame) -> pl.DataFrame:
     """Return the links of `links` (item, domain, entity)."""
-    return _filled(links, {}, LINKS)
+    return _filled(links.lazy(), {}, LINKS).collect()
 
 
-def _filled(frame: pl.DataFrame, filled: dict[str, pl.Expr], schema: Mapping[str, type[pl.DataType]]) -> pl.DataFrame:
+def _filled(frame: pl.LazyFrame, values: dict[str, pl.Expr], schema: Mapping[str, type[pl.DataType]]) -> pl.LazyFrame:
     """Add what is missing, then order and type the columns; ids keep their type."""
-    frame = frame.with_columns(value.alias(name) for name, value in filled.items() if name not in frame.columns)
+    there = frame.collect_schema().names()
+    frame = frame.with_columns(value.alias(name) for name, value in values.items() if name not in there)
     return frame.select(
         pl.col(name) if name in ("user", "item") else pl.col(name).cast(kind) for name, kind in schema.items()
     )
