@@ -4,9 +4,10 @@ import difflib
 import json
 import logging
 import sys
+from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand
@@ -14,6 +15,9 @@ from typer.core import TyperCommand
 import graphrec
 from graphrec.cli.table import STAGES
 from graphrec.core.errors import GraphrecError
+
+if TYPE_CHECKING:
+    from graphrec.core.config import FieldDoc
 
 app = typer.Typer(
     name="graphrec",
@@ -63,12 +67,12 @@ class _StageCommand(TyperCommand):
         """Add the options, read from the stage's config class only when help is asked for."""
         from graphrec.cli.config import options_of
 
-        with formatter.section("Configuration (KEY=VALUE, or in the YAML)"):
-            rows = [
-                (d.path, f"{d.help} [{'; '.join(filter(None, (d.default, d.range)))}]")
-                for d in options_of(str(ctx.info_name))
-            ]
-            formatter.write_dl(rows)
+        _write_options(formatter, options_of(str(ctx.info_name)))
+
+
+def _write_options(formatter: Any, options: "Iterable[FieldDoc]") -> None:
+    with formatter.section("Configuration (KEY=VALUE, or in the YAML)"):
+        formatter.write_dl([(d.path, f"{d.help} [{'; '.join(filter(None, (d.default, d.range)))}]") for d in options])
 
 
 def _stage_command(name: str, help_text: str) -> None:
@@ -142,6 +146,32 @@ def init(
 
     for line in [f"wrote {write_example(example, out)}"] if example else list_examples():
         typer.echo(line)
+
+
+class _SimulateCommand(TyperCommand):
+    """The simulator's command, whose help ends with the options of a world."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Add the options, read from the config class only when help is asked for."""
+        from graphrec.core.config import describe
+        from graphrec.data.simulate.config import SimulateConfig
+
+        _write_options(formatter, describe(SimulateConfig))
+
+
+@app.command(cls=_SimulateCommand)
+def simulate(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="New folder for the tables and a configuration.")],
+    overrides: Overrides = None,
+    truth: Annotated[
+        Path | None, typer.Option("--truth", help="New folder for the truth; OUT-truth by default.")
+    ] = None,
+) -> None:
+    """Make a planted world: domains of known worth, a knowledge graph with known errors."""
+    from graphrec.data.simulate import plant
+
+    world = plant(out, overrides or [], truth)
+    typer.echo(f"wrote {out}: target {world.target}; run it with `graphrec run {out / 'world.yaml'}`")
 
 
 @app.command()

@@ -9,6 +9,7 @@ from importlib import import_module, metadata
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from graphrec import __version__
 from graphrec.cli.config import RunConfig
@@ -54,6 +55,8 @@ def run_stages(config: RunConfig, folder: Path, names: Sequence[str], *, track: 
             artifacts: dict[str, Artifact] = {}
             for name in names:
                 artifacts[name] = _bring(run, stage_row(config, name), recipes[name], artifacts, config, tracker)
+                if name == "ingest":
+                    _say_notes(artifacts[name])
                 if name == "ingest" and (config.target or any(STAGES[other].for_target for other in names)):
                     check_target(config, artifacts[name])
             run.publish(
@@ -96,6 +99,13 @@ def make_recipes(config: RunConfig, names: Sequence[str]) -> dict[str, Recipe]:
 def stage_row(config: RunConfig, name: str) -> Stage:
     """Return the row of `name`; a run built on another one inherits where it would pretrain."""
     return INHERIT if config.base.run and name == "pretrain" else STAGES[name]
+
+
+def _say_notes(ingest: Artifact) -> None:
+    """Name what the data lack and what is passed over for it, and what a user may not have meant."""
+    about = files.read_json(ingest.file("summary.json"))["profile"]
+    for note in (*about["notes"], *about["warnings"]):
+        console.print(f"  [yellow]note[/yellow]       {escape(note)}")
 
 
 def check_target(config: RunConfig, ingest: Artifact) -> None:
