@@ -14,20 +14,18 @@ from graphrec.core.types import BoolArray, IntArray
 def sketch(
     user: NDArray[np.int32],
     item: NDArray[np.int32],
-    counted: BoolArray,
     place: NDArray[np.int32],
     odd: NDArray[np.uint64],
     smallest: NDArray[np.uint32],
 ) -> None:
     """Lower `smallest[place[item], h]` to the smallest hash `h` of the item's users, for each event.
 
-    Events that are not `counted`, and items whose `place` is negative, are passed over. A user is mixed
-    once (splitmix64, Steele et al. 2014) and multiplied by each of the odd numbers `odd`, of which the
-    upper half counts.
+    Items whose `place` is negative are passed over. A user is mixed once (splitmix64, Steele et al.
+    2014) and multiplied by each of the odd numbers `odd`, of which the upper half counts.
     """
     for e in range(len(user)):
         row = place[item[e]]
-        if row < 0 or not counted[e]:
+        if row < 0:
             continue
         word = np.uint64(user[e]) + np.uint64(0x9E3779B97F4A7C15)
         word = (word ^ (word >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -7,8 +7,8 @@ of all items is looked at: items that share a min-hash band of two values (Brode
 exactly, which finds a pair of similarity 0.6 with probability 0.995 and of 0.8 with 0.99999.
 
 Two rates are told apart. *Given away*: the twins are told by all events; this is what can be known.
-*Visible*: the twins are told by training events only; this is what a model can make use of, and it is
-lower, because a held-out event is missing in one of the two buyer sets that are compared.
+*Visible*: of these, the twins that training events alone tell; this is what a model can make use of. It
+is lower, because a held-out event is missing in one of the two buyer sets that are compared.
 
 *Repeated pairs*: a held-out event that also is a training event, which a given split may hold.
 """
@@ -38,28 +38,32 @@ TWINS = {
 }
 """Columns of a table of twins; each pair stands twice, once from either side."""
 
+_PAIR = ("item", "domain", "twin", "twin_domain")
 _PASSES, _BANDS, _ROWS = 2, 6, 2
 """Twelve bands of two hashes, in two passes over the events, so that the sketches of all items fit in memory."""
 
 
-def find_twins(
-    events: pl.DataFrame, num_items: int, config: LeaksConfig, *, train_only: bool = False, seed: int = 0
-) -> pl.DataFrame:
+def find_twins(events: pl.DataFrame, num_items: int, config: LeaksConfig, *, seed: int = 0) -> pl.DataFrame:
     """Return the pairs of items of two domains with nearly the same buyers, with the columns of `TWINS`.
 
-    `events` has the columns of `clean.EVENTS`, sorted by domain, a (user, item, domain) once; with
-    `train_only`, buyers are those of training events. User ids must mean the same person in all
-    domains; where they do not, nothing is found.
+    `events` has the columns of `clean.EVENTS`, sorted by domain, a (user, item, domain) once. User ids
+    must mean the same person in all domains; where they do not, nothing is found.
     """
-    counted = _is(events, TRAIN) if train_only else np.ones(events.height, dtype=np.bool_)
-    listed = _listed(events, counted, num_items, config)
+    listed = _listed(events, num_items, config)
     if listed["domain"].n_unique() < 2:
         return pl.DataFrame(schema=TWINS)
-    pairs = _blocked(events, counted, listed, num_items, config, seed)
-    exact = pairs.join(_shared(events.lazy().with_columns(counted=pl.Series(counted)), pairs), on=["row", "other"])
-    union = pl.col("num_users") + pl.col("num_twin_users") - pl.col("num_both")
-    alike = (pl.col("num_both") >= config.min_buyers) & (pl.col("num_both") >= config.min_jaccard * union)
-    return exact.filter(alike).select(*TWINS).sort("domain", "item", "twin_domain", "twin")
+    pairs = _blocked(events, listed, num_items, config, seed)
+    return _alike(pairs.join(_shared(events, pairs), on=list(_PAIR)), config)
+
+
+def visible_twins(events: pl.DataFrame, twins: pl.DataFrame, config: LeaksConfig) -> pl.DataFrame:
+    """Return those of `twins` that are twins by training events alone, counted in training events."""
+    train = _where_in(events.lazy(), twins).filter(pl.col("split") == PARTS.index(TRAIN))
+    size = train.group_by("item", "domain").agg(num_users=pl.len().cast(pl.Int64))
+    pairs = twins.select(_PAIR).join(size, on=["item", "domain"])
+    theirs = size.rename({"item": "twin", "domain": "twin_domain", "num_users": "num_twin_users"})
+    pairs = pairs.join(theirs, on=["twin", "twin_domain"])
+    return _alike(pairs.join(_shared(train, pairs), on=list(_PAIR)), config)
 
 
 def giveaways(events: pl.DataFrame, twins: pl.DataFrame) -> BoolArray:
@@ -101,7 +105,8 @@ def leak_report(
     events: pl.DataFrame, domains: Sequence[str], num_items: int, config: LeaksConfig, *, seed: int = 0
 ) -> JSON:
     """Return the numbers of twins, of repeated pairs, and of test events given away in each domain."""
-    known, visible = (find_twins(events, num_items, config, train_only=part, seed=seed) for part in (False, True))
+    known = find_twins(events, num_items, config, seed=seed)
+    visible = visible_twins(events, known, config)
     repeated = np.bincount(events["domain"].to_numpy()[repeated_pairs(events)], minlength=len(domains)).tolist()
     rates = zip(
         domains,
@@ -133,20 +138,25 @@ def _slices(events: pl.DataFrame) -> list[slice]:
     return list(domain_slices(events, int(events["domain"].to_numpy().max(initial=0)) + 1))
 
 
-def _listed(events: pl.DataFrame, counted: BoolArray, num_items: int, config: LeaksConfig) -> pl.DataFrame:
+def _alike(pairs: pl.DataFrame, config: LeaksConfig) -> pl.DataFrame:
+    union = pl.col("num_users") + pl.col("num_twin_users") - pl.col("num_both")
+    alike = (pl.col("num_both") >= config.min_buyers) & (pl.col("num_both") >= config.min_jaccard * union)
+    return pairs.filter(alike).select(*TWINS).sort(_PAIR)
+
+
+def _listed(events: pl.DataFrame, num_items: int, config: LeaksConfig) -> pl.DataFrame:
     """Return the (item, domain) that may have a twin, a row each, and how many buyers they have."""
     user, item, slices = events["user"].to_numpy(), events["item"].to_numpy(), _slices(events)
     num_domains = np.zeros(int(user.max(initial=-1)) + 1, dtype=np.uint16)
     for rows in slices:
         seen = np.zeros(len(num_domains), dtype=np.bool_)
-        seen[user[rows][counted[rows]]] = True
+        seen[user[rows]] = True
         num_domains += seen
     tables = [pl.DataFrame(schema={name: TWINS[name] for name in ("item", "num_users", "domain")})]
     for domain, rows in enumerate(slices):
-        buyer, bought = user[rows][counted[rows]], item[rows][counted[rows]]
-        size = np.bincount(bought, minlength=num_items)
+        size = np.bincount(item[rows], minlength=num_items)
         # A buyer whom no other domain knows is missing in every twin's buyer set.
-        shared = np.bincount(bought[num_domains[buyer] > 1], minlength=num_items)
+        shared = np.bincount(item[rows][num_domains[user[rows]] > 1], minlength=num_items)
         kept = np.flatnonzero((shared >= config.min_buyers) & (shared >= config.min_jaccard * size))
         table = pl.DataFrame({"item": kept.astype(np.int32), "num_users": size[kept]})
         tables.append(table.with_columns(domain=pl.lit(domain, dtype=TWINS["domain"])))
@@ -154,7 +164,7 @@ def _listed(events: pl.DataFrame, counted: BoolArray, num_items: int, config: Le
 
 
 def _signatures(
-    events: pl.DataFrame, counted: BoolArray, listed: pl.DataFrame, num_items: int, odd: NDArray[np.uint64]
+    events: pl.DataFrame, listed: pl.DataFrame, num_items: int, odd: NDArray[np.uint64]
 ) -> NDArray[np.uint32]:
     """Return the smallest hash of each listed item's buyers under each multiplier, `[num_listed, len(odd)]`."""
     smallest = np.full((listed.height, len(odd)), 2**32 - 1, dtype=np.uint32)
@@ -164,37 +174,39 @@ def _signatures(
         own = listed.filter(pl.col("domain") == domain)
         place[:] = -1
         place[own["item"].to_numpy()] = own["row"].to_numpy()
-        sketch(user[rows], item[rows], counted[rows], place, odd, smallest)
+        sketch(user[rows], item[rows], place, odd, smallest)
     return smallest
 
 
 def _blocked(
-    events: pl.DataFrame, counted: BoolArray, listed: pl.DataFrame, num_items: int, config: LeaksConfig, seed: int
+    events: pl.DataFrame, listed: pl.DataFrame, num_items: int, config: LeaksConfig, seed: int
 ) -> pl.DataFrame:
-    """Return the pairs of rows of two domains that agree in a band and are of similar size, from either side."""
+    """Return the pairs of two domains that agree in a band and are of similar size, from either side."""
     odd = generator(seed, "twins").integers(0, 2**64, (_PASSES, _BANDS * _ROWS), dtype=np.uint64) | np.uint64(1)
-    sides = listed.rename({"row": "other", "item": "twin", "domain": "twin_domain", "num_users": "num_twin_users"})
     sizes = ("num_users", "num_twin_users")
     near = pl.min_horizontal(sizes) >= config.min_jaccard * pl.max_horizontal(sizes)
     found = []
     for multipliers in odd:
-        signatures = _signatures(events, counted, listed, num_items, multipliers)
+        signatures = _signatures(events, listed, num_items, multipliers)
         for band in range(0, _BANDS * _ROWS, _ROWS):
             first, second = signatures[:, band].astype(np.uint64), signatures[:, band + 1]
             key = pl.Series("key", (first << np.uint64(32)) | second)
-            repeated = key.is_duplicated()
-            left, right = (side.with_columns(key).filter(repeated) for side in (listed, sides))
+            left = listed.with_columns(key).filter(key.is_duplicated()).drop("row")
+            right = left.rename({"item": "twin", "domain": "twin_domain", "num_users": "num_twin_users"})
             found.append(left.join(right, on="key").filter((pl.col("domain") != pl.col("twin_domain")) & near))
-    return pl.concat(found).drop("key").unique(["row", "other"])
+    return pl.concat(found).drop("key").unique(_PAIR)
 
 
-def _shared(events: pl.LazyFrame, pairs: pl.DataFrame) -> pl.DataFrame:
-    """Count the buyers that the two items of each pair have in common: row, other, num_both."""
-    needed = pairs.select("row", "item", "domain").unique()
-    buyers = _where_in(events, needed).filter("counted").join(needed, on=["item", "domain"]).select("row", "user")
-    met = pairs.select("row", "other").join(buyers, on="row")
-    met = met.join(buyers.rename({"row": "other"}), on=["other", "user"], how="semi")
-    return met.group_by("row", "other").agg(num_both=pl.len().cast(pl.Int64))
+def _shared(events: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:
+    """Count the buyers that the two items of each pair have in common: the pair, num_both."""
+    needed = pairs.select("item", "domain").unique()
+    near = _where_in(events.lazy(), needed)
+    buyers = near.select("user", "item", "domain").join(needed, on=["item", "domain"], how="semi")
+    met = pairs.select(_PAIR).join(buyers, on=["item", "domain"])
+    met = met.join(
+        buyers.rename({"item": "twin", "domain": "twin_domain"}), on=["twin", "twin_domain", "user"], how="semi"
+    )
+    return met.group_by(_PAIR).agg(num_both=pl.len().cast(pl.Int64))
 
 
 def _where_in(events: pl.LazyFrame, wanted: pl.DataFrame) -> pl.DataFrame:
