@@ -16,7 +16,8 @@ from polars.exceptions import PanicException, PolarsError
 
 from graphrec.core.errors import DataError
 from graphrec.data.config import FORMATS, TableFile
-from graphrec.data.textfile import head_line, json_schema, open_bytes, separator_of, why_unreadable
+from graphrec.data.textfile import head_line, json_schema, open_bytes, separator_of
+from graphrec.data.unreadable import why_unreadable
 
 _SUFFIXES = {
     ".parquet": "parquet",
@@ -169,15 +170,15 @@ def _parquet_schema(path: Path) -> dict[str, pl.DataType]:
 
 def _common(name: str, types: Sequence[pl.DataType], paths: Sequence[Path]) -> pl.DataType:
     """One type for a column of several parts: numbers widen, a part of nulls follows the others."""
-    empty = [pl.Series(name, [], dtype=dtype) for dtype in types if dtype != pl.Null]
-    numeric = all(series.dtype.is_numeric() for series in empty)
-    if empty and not numeric and any(series.dtype != empty[0].dtype for series in empty):
-        odd = next(k for k, dtype in enumerate(types) if dtype not in (pl.Null, empty[0].dtype))
-        raise DataError(
-            f"{paths[odd]}: column {name!r} is {types[odd]}, but {empty[0].dtype} in {paths[0].name}; "
-            "write all parts with one type"
-        )
-    return pl.concat(empty, how="vertical_relaxed").dtype if empty else pl.Null()
+    wanted = next((dtype for dtype in types if dtype != pl.Null), pl.Null())
+    numeric = all(dtype.is_numeric() or dtype == pl.Null for dtype in types)
+    for path, dtype in zip(paths, types, strict=True):
+        if not numeric and dtype not in (pl.Null, wanted):
+            raise DataError(
+                f"{path}: column {name!r} is {dtype}, but {wanted} in other parts; write all parts with one type"
+            )
+    empty = [pl.DataFrame(schema={name: dtype}) for dtype in types]
+    return pl.concat(empty, how="vertical_relaxed").schema[name]
 
 
 def _scan_delimited(paths: Sequence[Path], options: TableFile, text: Sequence[str]) -> pl.LazyFrame:

@@ -1,4 +1,4 @@
-"""What is looked at in files line by line: headers, first lines of JSON, and why a file cannot be read."""
+"""What is looked at in files line by line: headers, separators, JSON objects."""
 
 import codecs
 import csv
@@ -109,7 +109,7 @@ def json_object(path: Path, number: int, line: bytes) -> dict[str, object]:
     try:
         value = json.loads(line, parse_constant=_no_constant)
     except UnicodeDecodeError:
-        raise DataError(f"{path}: {_not_utf8(number, line)}") from None
+        raise DataError(f"{path}: {not_utf8(number, line)}") from None
     except (ValueError, RecursionError) as error:
         array = "; the file is one JSON array, write one object per line" if line.lstrip().startswith(b"[") else ""
         raise DataError(f"{path}: line {number} is no valid JSON ({str(error).split(':')[0]}){array}") from None
@@ -118,80 +118,8 @@ def json_object(path: Path, number: int, line: bytes) -> dict[str, object]:
     return value
 
 
-def why_unreadable(paths: Sequence[Path], form: str, options: TableFile, error: BaseException) -> str:
-    """Return one line on why `paths` cannot be read: the file, the line and what to do, as far as can be found."""
-    if isinstance(error, PermissionError):
-        return f"{error.filename or paths[0]}: permission denied; make the file readable"
-    for path in paths:
-        reason = _parquet_reason(path) if form == "parquet" else _text_reason(path, form, options)
-        if reason:
-            return reason if reason.startswith(str(path)) else f"{path}: {reason}"
-    return f"{paths[0]}: cannot be read: {(str(error).strip() or type(error).__name__).splitlines()[0]}"
-
-
-def _parquet_reason(path: Path) -> str | None:
-    with path.open("rb") as stream:
-        start = stream.read(4)
-        stream.seek(max(path.stat().st_size - 4, 0))
-        end = stream.read(4)
-    if start != b"PAR1":
-        return "is no parquet file; set format: to what it is"
-    if end != b"PAR1":
-        return "the parquet file breaks off (its footer is missing); copy or write it again"
-    try:
-        pl.scan_parquet(path, glob=False).select(pl.all().null_count()).collect(engine="streaming")
-    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException):
-        return "the parquet file is damaged; copy or write it again"
-    return None
-
-
-def _text_reason(path: Path, form: str, options: TableFile) -> str | None:
-    try:
-        if form in ("csv", "tsv"):
-            return _table_reason(path, form, options)
-        for number, line in enumerate(lines(path), 1):
-            if form == "jsonl":
-                json_object(path, number, line)
-    except DataError as found:
-        return str(found)
-    except OSError:
-        return "the packed file breaks off or is damaged; copy or pack it again"
-    return None
-
-
-def _table_reason(path: Path, form: str, options: TableFile) -> str | None:
-    """Walk a csv or tsv file to the first line that is not UTF-8, has too many fields or an open quote."""
-    separator = separator_of(options, form)
-    head = head_line(path, options, separator)
-    rows = csv.reader(_decoded(path, head.skip), delimiter=separator[0], strict=True)
-    before = 0
-    try:
-        for fields in rows:
-            if len(separator) == 1 and len(fields) > len(head.names):
-                return (
-                    f"line {head.skip + before + 1} has {len(fields)} fields, expected {len(head.names)}; "
-                    "put quotes around a field that holds the separator"
-                )
-            before = rows.line_num
-    except csv.Error:
-        return (
-            f"line {head.skip + before + 1} has a quote that does not enclose a whole field; "
-            'write "" for a quote inside a quoted field'
-        )
-    return None
-
-
-def _decoded(path: Path, skip: int) -> Iterator[str]:
-    for number, line in enumerate(lines(path), 1):
-        try:
-            text = line.decode()
-        except UnicodeDecodeError:
-            raise DataError(f"{path}: {_not_utf8(number, line)}") from None
-        if number > skip:
-            yield text
-
-
-def _not_utf8(number: int, line: bytes) -> str:
+def not_utf8(number: int, line: bytes) -> str:
+    """Return what to say of a line that is not UTF-8."""
     try:
         line.decode()
         raise AssertionError("the line is UTF-8")
@@ -226,7 +154,7 @@ def _fields(path: Path, line: bytes, separator: str) -> list[str]:
     try:
         text = line.decode().rstrip("\r\n")
     except UnicodeDecodeError:
-        raise DataError(f"{path}: {_not_utf8(1, line)}") from None
+        raise DataError(f"{path}: {not_utf8(1, line)}") from None
     if "\r" in text:
         raise DataError(f"{path}: lines end with a lone carriage return; save it with Unix or Windows line ends")
     if len(separator) > 1:
@@ -257,6 +185,30 @@ def _check_headless(path: Path, fields: Sequence[str], options: TableFile, separ
         )
     if [name.strip().lower() for name in fields] == [name.strip().lower() for name in options.columns]:
         raise DataError(f"{path}: its first line is a header; leave `columns` out, or cut the line off")
+    if _looks_like_names(path, fields, separator):
+        shown = ", ".join(map(repr, fields[:8]))
+        raise DataError(
+            f"{path}: its first line ({shown}) looks like a header; leave `columns` out and name its columns, "
+            "or cut the line off"
+        )
+
+
+def _looks_like_names(path: Path, fields: Sequence[str], separator: str) -> bool:
+    """Whether all fields of the first line are words, and stand above nothing but numbers at least once."""
+    words = all(name.strip().replace("_", "").replace(" ", "").isalpha() for name in fields)
+    if not words or len(set(fields)) < len(fields):
+        return False
+    below = [_fields(path, line, separator) for line in islice(lines(path), 1, 10) if line.strip()]
+    columns = list(zip(*below, strict=False))
+    return any(all(_is_number(value) for value in column) for column in columns)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _kind(value: object) -> type:
