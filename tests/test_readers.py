@@ -3,6 +3,7 @@
 import gzip
 import importlib.util
 import json
+import sys
 from pathlib import Path
 
 import polars as pl
@@ -153,6 +154,115 @@ def test_a_packed_file_that_breaks_off_is_named(tmp_path: Path) -> None:
     assert said.endswith("train.txt.gz: the file cannot be opened, or is packed and breaks off; fetch it again")
 
 
+# recbole
+
+
+def atomic(folder: Path) -> Path:
+    """A data set with everything: folder `films`."""
+    films = folder / "films"
+    write(
+        films,
+        films__inter="user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
+        "007\t1\t5\t978300760\n7\t2\t2\t978302109\n007\t2\t4\t978301968\n",
+        films__item="item_id:token\tmovie_title:token_seq\tyear:token\tx:float_seq\n"
+        "1\tToy Story\t1995\t0.1 0.2\n2\tHeat\t\t\n",
+        films__kg="head_id:token\trelation_id:token\ttail_id:token\nm.1\tfilm.genre\tg.1\nm.2\tfilm.genre\tg.1\n",
+        films__link="item_id:token\tentity_id:token\n1\tm.1\n2\tm.2\n",
+        films__user="user_id:token\tage:token\n7\t30\n",
+    )
+    return films
+
+
+def test_recbole_folders_become_domains(tmp_path: Path) -> None:
+    films = atomic(tmp_path)
+    write(tmp_path / "books", books__inter__gz="user_id:token\titem_id:token\ttimestamp:float\n7\tb1\t978300000.5\n")
+    raw = recbole.read(RecboleConfig(folders=(str(films), str(tmp_path / "books"))))
+    check_contract(raw)
+    assert events(raw) == [
+        ("007", "1", "films"),
+        ("7", "2", "films"),
+        ("007", "2", "films"),
+        ("7", "b1", "books"),
+    ]
+    assert raw.timed and raw.interactions.collect()["order"].to_list() == [
+        978300760000000,
+        978302109000000,
+        978301968000000,
+        978300000500000,
+    ]
+    assert [(item, domain, text.split()) for item, domain, text in raw.items.rows()] == [
+        ("1", "films", ["Toy", "Story", "1995"]),
+        ("2", "films", ["Heat"]),
+    ]
+    assert facts(raw) == [("m.1", "film.genre", "g.1"), ("m.2", "film.genre", "g.1")]
+    assert raw.links.rows() == [("1", "films", "m.1"), ("2", "films", "m.2")]
+    assert any("films.user: is not read" in warning for warning in raw.warnings)
+
+
+def test_recbole_filters_by_the_bare_name_and_takes_other_fields(tmp_path: Path) -> None:
+    keep = (Filter(column="rating", at_least=4),)
+    raw = recbole.read(RecboleConfig(folders=(str(atomic(tmp_path)),), keep=keep, time=None, text=("movie_title",)))
+    assert events(raw) == [("007", "1", "films"), ("007", "2", "films")]
+    assert not raw.timed and raw.items["text"].to_list() == ["Toy Story", "Heat"]
+    assert raw.tables[0].num_rows == 3 and raw.tables[0].num_kept == 2
+
+
+def test_recbole_parts_that_are_split_already_keep_their_split(tmp_path: Path) -> None:
+    header = "uid:token\tiid:token\n"
+    folder = tmp_path / "ads"
+    write(folder, **{"ads__train__inter": f"{header}1\ta\n1\tb\n", "ads__test__inter": f"{header}1\tc\n"})
+    raw = recbole.read(RecboleConfig(folders=(str(folder),), user="uid", item="iid"))
+    assert raw.interactions.select("item", "split").collect().rows() == [("a", "train"), ("b", "train"), ("c", "test")]
+
+
+@pytest.mark.parametrize(
+    ("inter", "message"),
+    [
+        (
+            "user_id\titem_id:token\n1\t2\n",
+            "films.inter: field 'user_id' of line 1 has no type; write each field of the header as name:type, with the "
+            "type one of token, float, token_seq, float_seq",
+        ),
+        (
+            "user_id:token\titem_id:tokn\n1\t2\n",
+            "films.inter: field 'item_id:tokn' of line 1 has the unknown type 'tokn'; write each field of the header "
+            "as name:type, with the type one of token, float, token_seq, float_seq",
+        ),
+        (
+            "user_id:token,item_id:token\n1,2\n",
+            "films.inter: line 1 has no tabs: 'user_id:token,item_id:token'; separate fields by tabs",
+        ),
+        (
+            "uid:token\titem_id:token\n1\t2\n",
+            "films.inter: no field 'user_id'; it has 'uid:token', 'item_id:token'; rename the fields, or name them in "
+            "ingest.recbole",
+        ),
+        (
+            "user_id:token\titem_id:token\n1\t2\n\t2\n",
+            "films.inter: column 'user_id:token': 1 row without an id (row 2); fill them or drop the rows",
+        ),
+    ],
+)
+def test_recbole_headers_that_are_wrong_are_named(tmp_path: Path, inter: str, message: str) -> None:
+    films = atomic(tmp_path)
+    write(films, films__inter=inter)
+    assert complaint(recbole, RecboleConfig(folders=(str(films),))) == f"{films.parent}/films/{message}"
+
+
+def test_recbole_needs_its_files(tmp_path: Path) -> None:
+    films = atomic(tmp_path)
+    (films / "films.link").unlink()
+    (films / "films.inter").rename(films / "other.inter")
+    said = complaint(recbole, RecboleConfig(folders=(str(films), str(tmp_path / "none"))))
+    assert said.splitlines() == [
+        f"{films}: no films.inter; it has 'films.item', 'films.kg', 'films.user', 'other.inter'; "
+        "the files must bear the folder's name",
+        f"{tmp_path}/none: no none.inter; it is empty, or no folder; the files must bear the folder's name",
+        f"{films}: has films.kg, but no films.link; say there which item is which entity",
+    ]
+    assert complaint(recbole, RecboleConfig()).startswith("ingest.recbole.folders: none given")
+
+
 # amazon
 
 OLD = [
@@ -253,7 +363,8 @@ def test_amazon_names_lines_that_lack_something(tmp_path: Path) -> None:
         f"{tmp_path}/r.json: 2 rows without reviewerID (2014) or user_id (2023) (rows 3, 4)",
         f"{tmp_path}/r.json: 1 row without asin (2014) or parent_asin (2023) (row 4)",
         f"{tmp_path}/r.json: 2 rows without overall (2014) or rating (2023) from 0 to 5 (rows 2, 4)",
-        f"{tmp_path}/r.json: 2 rows without unixReviewTime (2014, seconds) or timestamp (2023, milliseconds) (rows 4, 5)",
+        f"{tmp_path}/r.json: 2 rows without unixReviewTime (2014, seconds) or timestamp (2023, milliseconds) "
+        "(rows 4, 5)",
     ]
 
 
@@ -386,8 +497,9 @@ def test_a_dgl_file_gives_its_edges_back(tmp_path: Path) -> None:
         assert str(path) in complaint(graph, GraphConfig(path=str(path)))
 
 
-@pytest.mark.skipif(HAS_DGL, reason="dgl is installed")
-def test_without_dgl_a_bin_file_names_the_way_out(tmp_path: Path) -> None:
+def test_without_dgl_a_bin_file_names_the_way_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "dgl", None)
+    monkeypatch.delitem(sys.modules, "graphrec.data.readers._dgl", raising=False)
     (tmp_path / "x.bin").write_bytes(b"x")
     with pytest.raises(MissingExtraError, match="needs dgl, which is not installed"):
         graph.read(GraphConfig(path=str(tmp_path / "x.bin")))

@@ -113,7 +113,7 @@ def _check_ends(graph: HeteroGraph, problems: Problems) -> None:
     for edge_type, edges in graph.edges.items():
         for kind, end in ((edge_type[0], edges.source), (edge_type[2], edges.target)):
             count = graph.nodes[kind].count if kind in graph.nodes else 0
-            beyond = (~end.is_between(0, count - 1)).sum()
+            beyond = int((~end.is_between(0, count - 1)).sum())
             if beyond:
                 text = f"{plural(beyond, 'edge')} without a {kind!r} node at one end; there are {count:,} nodes"
                 problems.add(f"{graph.where}: {edge_type}", text, do="set num_nodes, or mend edge_index")
