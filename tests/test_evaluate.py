@@ -127,6 +127,14 @@ def test_no_test_events_is_one_clear_line():
         evaluate(make_split(TRAIN, [], [(3, 5)]), {"graphrec": Oracle({})}, QUICK, seed=0)
 
 
+def test_a_user_known_only_elsewhere_is_asked_about_when_told_so():
+    best = {"graphrec": Oracle({0: 3, 1: 29, 3: 5})}
+    assert evaluate(SPLIT, best, QUICK, seed=0).summary["num_users"] == 2
+    both = evaluate(SPLIT, best, QUICK, seed=0, elsewhere=np.array([False, False, False, True]))
+    assert both.summary["num_users"] == 3
+    assert value(both.records, "graphrec", "all", "ndcg", 10) == 1
+
+
 def test_same_seed_same_evaluation():
     models = {"graphrec": Oracle({0: 3})}
     config = EvaluateConfig(baselines=("ials", "ease"), bootstrap=100)

