@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 import torch
 
+from graphrec.core.config import parse, parse_yaml
 from graphrec.core.errors import DataError, GraphrecError, MissingExtraError
 from graphrec.data.config import (
     AmazonConfig,
@@ -21,8 +22,9 @@ from graphrec.data.config import (
     RecboleConfig,
 )
 from graphrec.data.raw import INTERACTIONS, ITEMS, LINKS, TRIPLES, RawTables
-from graphrec.data.readers import amazon, graph, journey, kgat, recbole
+from graphrec.data.readers import READERS, amazon, graph, journey, kgat, recbole
 from graphrec.data.readers._pyg import HeteroData
+from graphrec.stages.config import IngestConfig
 
 HAS_DGL = importlib.util.find_spec("dgl") is not None
 
@@ -539,3 +541,25 @@ def test_journey_names_what_is_wrong_with_a_folder(tmp_path: Path) -> None:
     assert "transactions.parquet: column 'household_id': 1 row without a value (row 2)" in complaint(journey, config)
     known = JourneyConfig(folder=str(journey_folder(tmp_path)), departments=("DELLI",))
     assert complaint(journey, known) == "ingest.journey.departments: unknown DELLI; known: DELI, PASTRY"
+
+
+# docs/readers.md
+
+
+def snippets() -> dict[str, str]:
+    """The YAML under each heading of the page."""
+    sections = (Path(__file__).parent.parent / "docs" / "readers.md").read_text(encoding="utf-8").split("\n## ")[1:]
+    parts = {section.partition("\n")[0]: section.partition("```yaml\n")[2].partition("```")[0] for section in sections}
+    return {name: text for name, text in parts.items() if text}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_the_page_shows_a_configuration_of_each_reader(name: str) -> None:
+    made = parse(IngestConfig, parse_yaml(snippets()[name], source=name)["ingest"], source=name)
+    assert made.reader == name
+    assert getattr(made, name) != getattr(IngestConfig(), name)
+
+
+def test_each_reader_has_a_row_in_the_table_of_the_page() -> None:
+    text = (Path(__file__).parent.parent / "docs" / "readers.md").read_text(encoding="utf-8")
+    assert [line.split("`")[1] for line in text.splitlines() if line.startswith("| `")] == list(READERS)
