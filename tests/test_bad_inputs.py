@@ -15,7 +15,7 @@ from graphrec.stages.config import IngestConfig
 from graphrec.stages.ingest import read
 
 Content = bytes | str | pl.DataFrame
-Case = tuple[str, Mapping[str, Content], Mapping[str, object], str]
+Given = tuple[Mapping[str, Content], Mapping[str, object]]
 
 GOOD = "user,item,domain,time\nu1,i1,shop,2024-01-01\nu2,i2,shop,2024-01-02\nu1,i2,shop,2024-01-03\n"
 EVENTS = {"path": "events.csv"}
@@ -29,14 +29,12 @@ def frame(**columns: object) -> pl.DataFrame:
     return pl.DataFrame({"user": ["u1", "u2"], "item": ["i1", "i2"], "domain": ["shop"] * 2, **columns})
 
 
-def events(
-    content: Content, suffix: str = "csv", **options: object
-) -> tuple[Mapping[str, Content], Mapping[str, object]]:
+def events(content: Content, suffix: str = "csv", **options: object) -> Given:
     """One interaction table and its options."""
     return {f"events.{suffix}": content}, {"interactions": [{"path": f"events.{suffix}", **options}]}
 
 
-def beside(name: str, content: Content, **options: object) -> tuple[Mapping[str, Content], Mapping[str, object]]:
+def beside(name: str, content: Content, **options: object) -> Given:
     """Good interactions and one table of another kind, named for it."""
     kind = name.partition(".")[0]
     more = {key: options.pop(key) for key in ("link_by_id", "links") if key in options}
@@ -50,7 +48,7 @@ def zst(text: str) -> bytes:
     return sink.getvalue().to_pybytes()
 
 
-def case(name: str, given: tuple[Mapping[str, Content], Mapping[str, object]], message: str) -> object:
+def case(name: str, given: Given, message: str) -> object:
     return pytest.param(*given, message, id=name)
 
 

@@ -200,6 +200,8 @@ def _scan_delimited(paths: Sequence[Path], options: TableFile, text: Sequence[st
         # An empty field stays an empty string: only what the file leaves out may be null.
         empty_string_is_null=False,
         raise_if_empty=False,
+        # Polars counts the fields of the first row, which may be blank or too short.
+        missing_columns="insert",
         glob=False,
     )
 

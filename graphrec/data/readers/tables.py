@@ -91,9 +91,7 @@ def _timed(events: Sequence[Events], problems: Problems) -> bool:
     real = [e.real for e in events]
     if any(real) and not all(real):
         other = next(e for e in events if not e.real)
-        problems.warn(
-            other.table.where, "no real times here, unlike in other tables", do="only the order of rows counts"
-        )
+        problems.warn(other.table.where, "positions here, but real times in other tables", do="there is no common time")
     return all(real)
 
 
