@@ -40,11 +40,16 @@ FEATURES = 32
 
 @dataclass(frozen=True)
 class Row:
-    """One world: its difficulty and which screens find its true subset."""
+    """One world.
+
+    right: whether each screen finds T; ranks: the mean rank that it gives the domains of T; place: of
+    T among all subsets of sources by the reference, 1 is best.
+    """
 
     seed: int
     difficulty: Difficulty
     right: tuple[bool, ...]
+    ranks: tuple[float, ...]
     place: int | None
 
 
@@ -74,8 +79,10 @@ def row(seed: int, *, subsets: bool = False) -> Row:
     category = categories(draw_latent(config.interest, domains, persons, seed).centres)
     true = frozenset(i for i in range(1, len(played)) if played[i].domain.role == HELPFUL)
     scores = (overlaps(played), sizes(played), evidence(played, category))
-    right = tuple(frozenset(1 + np.argsort(-s, kind="stable")[: len(true)]) == true for s in scores)
-    return Row(seed, measure(played), right, _place(played, true) if subsets else None)
+    orders = [[1 + int(i) for i in np.argsort(-s, kind="stable")] for s in scores]
+    right = tuple(set(order[: len(true)]) == true for order in orders)
+    ranks = tuple(statistics.mean(1 + order.index(i) for i in true) for order in orders)
+    return Row(seed, measure(played), right, ranks, _place(played, true) if subsets else None)
 
 
 def overlaps(played: Sequence[Behaviour]) -> np.ndarray:
@@ -118,13 +125,15 @@ def table(rows: Sequence[Row]) -> str:
     names = ("seed", "over target", "over all", *EFFECTS, *SCREENS, "place")
     failed = [100 * (1 - statistics.mean(r.right[i] for r in rows)) for i in range(len(SCREENS))]
     summary = ", ".join(f"{name} {share:.0f} %" for name, share in zip(SCREENS, failed, strict=True))
-    error = 100 * max(r.difficulty.error for r in rows)
+    ranks = ", ".join(f"{name} {statistics.mean(r.ranks[i] for r in rows):.1f}" for i, name in enumerate(SCREENS))
+    gain, effect = (100 * max(getattr(r.difficulty, name) for r in rows) for name in ("error", "effect_error"))
     lines = [
         f"| {' | '.join(names)} |",
         "|---" * len(names) + "|",
         *map(line, rows),
         "",
-        f"Screens fail on: {summary}. Greatest standard error: {error:.2f} %.",
+        f"Screens fail on: {summary}. Mean rank of the domains of T (by chance 3.5 of 6): {ranks}.",
+        f"Greatest standard error of a gain: {gain:.2f} %, of an effect: {effect:.2f} %.",
     ]
     return "\n".join(lines)
 

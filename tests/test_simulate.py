@@ -81,13 +81,14 @@ def test_the_truth_agrees_with_the_tables(world: World) -> None:
 
 
 def test_events_follow_what_is_wanted() -> None:
-    target = play_domains(config(target_users=4000), 0)[0]
+    interest = {"topics": 20, "passing_share": 0.8}
+    target = play_domains(config(target_users=4000, target_items=600, interest=interest), 0)[0]
     late, users = target.events.time >= SWITCH, target.events.user
     np.testing.assert_array_equal(np.bincount(users[late]), LAST)
     assert np.bincount(users).min() >= 3
-    # Late events follow the lasting interests; early ones only in part.
+    # Late events follow the lasting interests; early ones, here, mostly not.
     chance = next_items(target)[users, target.events.item]
-    assert chance[late].mean() > 1.2 * chance[~late].mean()
+    assert chance[late].mean() > 1.3 * chance[~late].mean()
     topic = np.bincount(target.catalogue.topic[target.events.item[late]], minlength=20) / late.sum()
     np.testing.assert_allclose(topic, target.wanted.mean(axis=0), atol=0.02)
 
@@ -185,17 +186,14 @@ def test_frozen_worlds_keep_their_contract(seed: int) -> None:
             (effect > 0.01) if name in found.true_subset else (effect < -0.01) for name, effect in effects.items()
         )
     assert found.holds
-    assert found.error < 0.01
+    assert max(found.error, found.effect_error) < 0.01
 
 
 def test_there_are_thirty_frozen_worlds() -> None:
     assert len(set(FROZEN_SEEDS)) == 30
     # Frozen numbers: a change here says that the worlds have changed and must be searched again.
     found = measure(play_domains(WorldConfig(), FROZEN_SEEDS[1]))
-    np.testing.assert_allclose([found.gain_over_target, found.gain_over_all], GAINS_OF_SECOND, atol=1e-6)
-
-
-GAINS_OF_SECOND = (0.0, 0.0)
+    np.testing.assert_allclose([found.gain_over_target, found.gain_over_all], [0.07435043, 0.11492357], atol=1e-6)
 
 
 def test_the_reference_is_a_ridge_regression_per_item_and_an_exact_expectation() -> None:

@@ -28,8 +28,8 @@ LEAST_GAIN, MOST_GAIN, LEAST_EFFECT = 0.05, 0.15, 0.01
 class Difficulty:
     """Relative changes of NDCG@10, by domain where per domain; see the head of this file.
 
-    error: the greater standard error of the two gains, were the users drawn anew; for the world's
-    own users the numbers are exact expectations.
+    error, effect_error: the greatest standard error of the gains and of the effects, were the users
+    drawn anew; for the world's own users the numbers are exact expectations.
     """
 
     ndcg_target: float
@@ -39,6 +39,7 @@ class Difficulty:
     within: Mapping[str, float]
     true_subset: frozenset[str]
     error: float
+    effect_error: float
 
     @property
     def gain_over_target(self) -> float:
@@ -68,26 +69,35 @@ def measure(played: Sequence[Behaviour], ridge: float = RIDGE) -> Difficulty:
     """Measure a world given its domains, the target first."""
     reference, sources = Reference.of(played), range(1, len(played))
     true = [i for i in sources if played[i].domain.role == HELPFUL]
-    users = {name: reference.ndcg(chosen, ridge) for name, chosen in (("none", []), ("all", sources), ("true", true))}
-    none, best = users["none"].mean(), users["true"].mean()
+    none, every, best = (reference.ndcg(chosen, ridge) for chosen in ([], sources, true))
     alone, within = {}, {}
     for i in sources:
         name = played[i].domain.name
-        alone[name] = float(reference.ndcg([i], ridge).mean() / none - 1)
-        changed = reference.ndcg([j for j in true if j != i] if i in true else [*true, i], ridge).mean()
-        within[name] = float(best / changed - 1 if i in true else changed / best - 1)
+        alone[name] = _Ratio.of(reference.ndcg([i], ridge), none)
+        changed = reference.ndcg([j for j in true if j != i] if i in true else [*true, i], ridge)
+        within[name] = _Ratio.of(best, changed) if i in true else _Ratio.of(changed, best)
     return Difficulty(
-        ndcg_target=float(none),
-        ndcg_all=float(users["all"].mean()),
-        ndcg_true=float(best),
-        alone=alone,
-        within=within,
+        ndcg_target=float(none.mean()),
+        ndcg_all=float(every.mean()),
+        ndcg_true=float(best.mean()),
+        alone={name: ratio.change for name, ratio in alone.items()},
+        within={name: ratio.change for name, ratio in within.items()},
         true_subset=frozenset(played[i].domain.name for i in true),
-        error=max(_error(users["true"], users["none"]), _error(users["true"], users["all"])),
+        error=max(_Ratio.of(best, none).error, _Ratio.of(best, every).error),
+        effect_error=max(ratio.error for part in (alone, within) for ratio in part.values()),
     )
 
 
-def _error(better: Real, worse: Real) -> float:
-    """Return the standard error of mean(better) / mean(worse) - 1, users paired (delta method)."""
-    ratio = better.mean() / worse.mean()
-    return float(np.std(better - ratio * worse) / worse.mean() / np.sqrt(len(better)))
+@dataclass(frozen=True)
+class _Ratio:
+    """The relative change from one mean over users to another, and its standard error."""
+
+    change: float
+    error: float
+
+    @classmethod
+    def of(cls, new: Real, old: Real) -> "_Ratio":
+        """Compare NDCG per user, users paired; the error is by the delta method."""
+        ratio = new.mean() / old.mean()
+        spread = np.std(new - ratio * old) / old.mean() / np.sqrt(len(new))
+        return cls(float(ratio - 1), float(spread))
