@@ -237,6 +237,11 @@ def test_a_written_world_loads(world: World, tmp_path: Path) -> None:
     dataset = ingest(read(run.ingest), run.ingest, seed=0)[0].dataset
     assert sorted(dataset.domains) == sorted(world.roles())
     assert len(dataset.triples) == len(world.tables["triples"])
+    told = "ingest.tables.triples=[{path: ../t/triples.parquet, label: is_true}]"
+    labelled = load_config(tmp_path / "w" / "world.yaml", [told])
+    labels = ingest(read(labelled.ingest), labelled.ingest, seed=0)[1]
+    assert labels is not None
+    assert labels.sum() == world.truth["triples"]["is_true"].sum() < len(labels)
     assert len(dataset.link_item) == world.tables["interactions"].select("item", "domain").n_unique()
 
 
