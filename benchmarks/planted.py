@@ -24,14 +24,16 @@ from itertools import chain, combinations, count
 
 import numpy as np
 
-from graphrec.data.simulate import FROZEN_SEEDS, Difficulty, WorldConfig, measure, play_domains
+from graphrec.data.simulate import FROZEN_SEEDS, WorldConfig
 from graphrec.data.simulate.behaviour import Behaviour
+from graphrec.data.simulate.contract import Difficulty, measure
 from graphrec.data.simulate.events import SWITCH
 from graphrec.data.simulate.latent import draw_latent
 from graphrec.data.simulate.logme import logme
 from graphrec.data.simulate.plan import HELPFUL, draw_domains
 from graphrec.data.simulate.reference import Reference
 from graphrec.data.simulate.tables import categories
+from graphrec.data.simulate.world import play_domains
 
 SCREENS = ("overlap", "size", "LogME")
 EFFECTS = ("helpful alone", "others alone", "helpful within", "others within")

@@ -1,5 +1,7 @@
 """The planted world: same seed same bytes, truth apart and right, roles that do not show, frozen difficulty."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -7,24 +9,19 @@ import polars as pl
 import pytest
 from scipy.optimize import minimize
 
+import graphrec.data.simulate as simulator
 from graphrec.cli.config import load_config
 from graphrec.core.config import describe, parse
 from graphrec.core.errors import ConfigError, DataError
-from graphrec.data.simulate import (
-    FROZEN_SEEDS,
-    SimulateConfig,
-    World,
-    WorldConfig,
-    measure,
-    plant,
-    play_domains,
-    simulate,
-    write_world,
-)
+from graphrec.data.simulate import FROZEN_SEEDS, SimulateConfig, WorldConfig
+from graphrec.data.simulate.behaviour import Behaviour
+from graphrec.data.simulate.contract import measure
 from graphrec.data.simulate.events import LAST, SWITCH
 from graphrec.data.simulate.logme import logme
 from graphrec.data.simulate.plan import HARMFUL, HELPFUL, IRRELEVANT, draw_domains
 from graphrec.data.simulate.reference import Reference, next_items
+from graphrec.data.simulate.world import World, play_domains, simulate
+from graphrec.data.simulate.write import plant, write_world
 from graphrec.stages.ingest import ingest, read
 from tests.house import HOME
 
@@ -153,7 +150,7 @@ def test_disjoint_domains_share_no_user_but_the_meaning_of_topics() -> None:
     assert all(np.isin(p.domain.users, shared[0].domain.users).sum() > 50 for p in shared[1:])
 
 
-def together(played) -> np.ndarray:
+def together(played: Behaviour) -> np.ndarray:
     """How much more often than by chance each pair of topics meets in one user."""
     counts = np.zeros(played.wanted.shape)
     np.add.at(counts, (played.events.user, played.catalogue.topic[played.events.item]), 1)
@@ -267,6 +264,12 @@ def test_folders_are_written_whole_or_not_at_all(world: World, tmp_path: Path) -
     (tmp_path / "out").mkdir()
     write_world(world, tmp_path / "out", tmp_path / "truth")
     assert (tmp_path / "truth" / "truth.json").is_file()
+
+
+def test_the_options_alone_load_nothing_heavy() -> None:
+    code = "import sys, graphrec.data.simulate; print({'polars', 'scipy', 'torch'} & set(sys.modules))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
+    assert all(getattr(simulator, name) for name in simulator.__all__)
 
 
 def test_mistakes_in_options_are_named(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from graphrec.data.simulate.events import (
     SWITCH,
     Catalogue,
     Events,
+    Wishes,
     draw_catalogue,
     draw_counts,
     draw_events,
@@ -53,7 +54,7 @@ def play(config: WorldConfig, latent: Latent, domain: Domain, seed: int) -> Beha
         time = np.where(late, SWITCH + (1 - SWITCH) * time, SWITCH * time)
         shares = np.concatenate([wanted, passing])
         rows = user + len(wanted) * (~late & (rng.random(len(user)) < config.interest.passing_share))
-    item = draw_events(user, rows, shares, catalogue, rng)
+    item = draw_events(user, rows, Wishes(shares, catalogue), rng)
     return Behaviour(domain, catalogue, Events(user, item, time), interest, bias, wanted)
 
 

@@ -46,43 +46,41 @@ def draw_counts(num_users: int, mean: float, least: int, most: int, rng: np.rand
     return np.minimum(least + rng.poisson(rng.gamma(1.0, mean - least, size=num_users)), most)
 
 
-def draw_items(rows: IntArray, shares: Real, catalogue: Catalogue, rng: np.random.Generator) -> IntArray:
-    """Draw one item per row r, with probability shares[r, topic] * share[item]."""
-    num_topics = shares.shape[1]
-    topic = _draw_columns(np.cumsum(shares, axis=1), rows, rng)
-    order = np.argsort(catalogue.topic, kind="stable")
-    start = np.searchsorted(catalogue.topic[order], np.arange(num_topics + 1))
-    below = np.cumsum(catalogue.share[order])
-    # Shares of a topic add up to one, so the running sum up to topic k is k.
-    place = np.searchsorted(below, topic + rng.random(len(rows)), side="right")
-    return order[np.clip(place, start[topic], start[topic + 1] - 1)]
+class Wishes:
+    """Draws items for rows of shares: row r takes an item with probability shares[r, topic] * share[item].
 
-
-def draw_events(
-    user: IntArray, rows: IntArray, shares: Real, catalogue: Catalogue, rng: np.random.Generator
-) -> IntArray:
-    """Draw an item per event such that no user meets one twice.
-
-    `rows[e]` is the row of `shares` that event e follows. An event whose user has all but used up
-    what the row wants takes any item after many vain draws.
+    Running sums are laid end to end once, so that a draw is one search, however many rows there are.
     """
-    item, num_items, rounds = draw_items(rows, shares, catalogue, rng), len(catalogue.topic), 0
+
+    def __init__(self, shares: Real, catalogue: Catalogue) -> None:
+        self.num_topics = shares.shape[1]
+        sums = np.minimum(np.cumsum(shares, axis=1), 1.0)
+        self.topics = (sums + np.arange(len(shares))[:, None]).ravel()
+        self.order = np.argsort(catalogue.topic, kind="stable")
+        self.start = np.searchsorted(catalogue.topic[self.order], np.arange(self.num_topics + 1))
+        # Shares of a topic add up to one, so the running sum up to topic k is k.
+        self.items = np.cumsum(catalogue.share[self.order])
+
+    def draw(self, rows: IntArray, rng: np.random.Generator) -> IntArray:
+        """Return one item per row number."""
+        place = np.searchsorted(self.topics, rows + rng.random(len(rows)), side="right")
+        topic = np.clip(place - rows * self.num_topics, 0, self.num_topics - 1)
+        place = np.searchsorted(self.items, topic + rng.random(len(rows)), side="right")
+        item: IntArray = self.order[np.clip(place, self.start[topic], self.start[topic + 1] - 1)]
+        return item
+
+
+def draw_events(user: IntArray, rows: IntArray, wishes: Wishes, rng: np.random.Generator) -> IntArray:
+    """Draw an item per event such that no user meets one twice; event e follows row `rows[e]` of `wishes`.
+
+    An event whose user has all but used up what the row wants takes any item after many vain draws.
+    """
+    item, num_items, rounds = wishes.draw(rows, rng), len(wishes.order), 0
     while len(again := np.flatnonzero(_is_repeat(user * num_items + item))):
-        wanted = rounds < _ROUNDS
-        item[again] = (
-            draw_items(rows[again], shares, catalogue, rng) if wanted else rng.integers(num_items, size=len(again))
-        )
+        vain = rounds >= _ROUNDS
+        item[again] = rng.integers(num_items, size=len(again)) if vain else wishes.draw(rows[again], rng)
         rounds += 1
     return item
-
-
-def _draw_columns(below: Real, rows: IntArray, rng: np.random.Generator) -> IntArray:
-    """Draw a column per row number from running sums; one search over all rows laid end to end."""
-    num_columns = below.shape[1]
-    ladder = (np.minimum(below, 1.0) + np.arange(len(below))[:, None]).ravel()
-    place = np.searchsorted(ladder, rows + rng.random(len(rows)), side="right")
-    column: IntArray = np.clip(place - rows * num_columns, 0, num_columns - 1)
-    return column
 
 
 def _is_repeat(keys: IntArray) -> BoolArray:

@@ -19,17 +19,22 @@ CONFIG = "world.yaml"
 
 
 def plant(out: Path, overrides: Sequence[str] = (), truth: Path | None = None) -> World:
-    """Simulate with `key=value` overrides of `SimulateConfig` and write; `truth` defaults to OUT-truth.
+    """Simulate with `key=value` overrides of `SimulateConfig` and write; `truth` defaults to `truth_folder(out)`.
 
     Raises `ConfigError` on a bad option and `DataError` on a folder that is not empty.
     """
     config = parse(SimulateConfig, apply_overrides({}, overrides), source="graphrec simulate")
-    truth = truth or out.with_name(f"{out.name}-truth")
+    truth = truth or truth_folder(out)
     # Asked before the work, so that a long simulation does not end in a refusal.
     _check_folders(out, truth)
     world = simulate(config, config.seed)
     write_world(world, out, truth)
     return world
+
+
+def truth_folder(out: Path) -> Path:
+    """Return where the truth of a world in `out` goes unless told otherwise."""
+    return Path(f"{out.expanduser().resolve()}-truth")
 
 
 def write_world(world: World, out: Path, truth: Path) -> None:
