@@ -56,6 +56,17 @@ def test_a_giveaway_is_the_training_event_on_the_twin_of_what_is_held_out() -> N
     assert leak_rates(TWO, twins, 2) == [1.0, 0.0]
 
 
+def test_a_validation_event_gives_a_test_event_away_but_not_a_validation_event() -> None:
+    later = TWO.with_columns(
+        split=pl.when(pl.col("user") == 4, item=5).then(1).otherwise(pl.col("split")).cast(pl.UInt8)
+    )
+    twins = find_twins(later, 7, THREE)
+    given = later.filter(pl.Series(giveaways(later, twins))).select("user", "item", "domain").rows()
+    assert given == [(3, 0, 0), (4, 5, 1)]
+    left = later.filter(~pl.Series(giveaways(later, twins)))
+    assert leak_rates(left, twins, 2) == [0.0, 0.0]
+
+
 def test_a_twin_that_training_does_not_show_is_known_but_not_visible() -> None:
     report = leak_report(TWO, ("a", "b"), 7, LeaksConfig(min_buyers=4))
     assert (report["num_twins"], report["num_visible_twins"], report["num_giveaways"]) == (1, 0, 2)

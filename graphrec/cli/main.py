@@ -138,14 +138,37 @@ def show(stage: Annotated[str, typer.Argument(help="A stage, or `run` for the op
 
 @app.command()
 def init(
+    files: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILES]...", help="Your tables, or folders of them.")
+    ] = None,
     example: Annotated[str | None, typer.Option("--example", help="Name of a shipped configuration.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", help="File to write; NAME.yaml by default.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="File to write; own.yaml or NAME.yaml by default.")] = None,
 ) -> None:
-    """Write out a shipped configuration; without --example, list them."""
+    """Propose a configuration for your files, reasons included; without files, list or write shipped ones."""
+    if files and example:
+        raise typer.BadParameter("give either files or --example, not both")
+    for line in _write_own(files, out) if files else _write_example(example, out):
+        typer.echo(line)
+
+
+def _write_own(files: list[Path], out: Path | None) -> list[str]:
+    from graphrec.cli.init import write_config
+
+    return write_config(files, out)
+
+
+def _write_example(example: str | None, out: Path | None) -> list[str]:
     from graphrec.cli.examples import list_examples, write_example
 
-    for line in [f"wrote {write_example(example, out)}"] if example else list_examples():
-        typer.echo(line)
+    return [f"wrote {write_example(example, out)}"] if example else list_examples()
+
+
+@app.command()
+def inspect(config: ConfigPath, overrides: Overrides = None, out: Out = None) -> None:
+    """Show what is in the data: sizes, overlaps, tails, knowledge, leaks, and what a run will cost."""
+    from graphrec.cli.inspect import inspect_data
+
+    typer.echo(f"page: {inspect_data(config, overrides or [], out)}")
 
 
 class _SimulateCommand(TyperCommand):

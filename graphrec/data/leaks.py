@@ -1,4 +1,4 @@
-"""Where the training events give the held-out ones away.
+"""Where known events give the held-out ones away.
 
 *Twins*: one product listed in two domains. Who buys it there is nearly who buys it here, so a user's
 held-out event in one domain stands in the user's history of the other. Twins are told by their buyer
@@ -7,8 +7,8 @@ of all items is looked at: items that share a min-hash band of two values (Brode
 exactly, which finds a pair of similarity 0.6 with probability 0.995 and of 0.8 with 0.99999.
 
 Two rates are told apart. *Given away*: the twins are told by all events; this is what can be known.
-*Visible*: of these, the twins that training events alone tell; this is what a model can make use of. It
-is lower, because a held-out event is missing in one of the two buyer sets that are compared.
+*Visible*: of these, the twins that training and validation events alone tell; this is what a model can
+make use of. It is lower, because a test event is missing in one of the two buyer sets that are compared.
 
 *Repeated pairs*: a held-out event that also is a training event, which a given split may hold.
 """
@@ -24,7 +24,7 @@ from graphrec.core.types import JSON, BoolArray
 from graphrec.data._numba_leaks import repeats, sketch
 from graphrec.data.clean import domain_slices, segments
 from graphrec.data.config import LeaksConfig
-from graphrec.data.dataset import TEST, TRAIN
+from graphrec.data.dataset import TEST, TRAIN, VALID
 from graphrec.data.split import PARTS, held_out
 
 TWINS = {
@@ -39,6 +39,9 @@ TWINS = {
 """Columns of a table of twins; each pair stands twice, once from either side."""
 
 _PAIR = ("item", "domain", "twin", "twin_domain")
+_IS_HISTORY = pl.col("split").is_in([PARTS.index(TRAIN), PARTS.index(VALID)])
+"""What is known of a user when the test comes."""
+
 _PASSES, _BANDS, _ROWS = 2, 6, 2
 """Twelve bands of two hashes, in two passes over the events, so that the sketches of all items fit in memory."""
 
@@ -57,33 +60,38 @@ def find_twins(events: pl.DataFrame, num_items: int, config: LeaksConfig, *, see
 
 
 def visible_twins(events: pl.DataFrame, twins: pl.DataFrame, config: LeaksConfig) -> pl.DataFrame:
-    """Return those of `twins` that are twins by training events alone, counted in training events."""
-    train = _where_in(events.lazy(), twins).filter(pl.col("split") == PARTS.index(TRAIN))
-    size = train.group_by("item", "domain").agg(num_users=pl.len().cast(pl.Int64))
+    """Return those of `twins` that are twins by training and validation events alone, counted in these."""
+    known = _where_in(events.lazy(), twins).filter(_IS_HISTORY)
+    size = known.group_by("item", "domain").agg(num_users=pl.len().cast(pl.Int64))
     pairs = twins.select(_PAIR).join(size, on=["item", "domain"])
     theirs = size.rename({"item": "twin", "domain": "twin_domain", "num_users": "num_twin_users"})
     pairs = pairs.join(theirs, on=["twin", "twin_domain"])
-    return _alike(pairs.join(_shared(train, pairs), on=list(_PAIR)), config)
+    return _alike(pairs.join(_shared(known, pairs), on=list(_PAIR)), config)
 
 
 def giveaways(events: pl.DataFrame, twins: pl.DataFrame) -> BoolArray:
-    """Return which events are training events on the twin of one of the same user's held-out items."""
+    """Return which events give a later part away: they are on the twin of an item that the same user is held out on.
+
+    These are training events on the twin of a validation or test item, and validation events on the
+    twin of a test item.
+    """
     mask: BoolArray = np.zeros(events.height, dtype=np.bool_)
     # Twins stand from either side, so that the items of the table are those of both ends.
-    near = _where_in(events.lazy().with_row_index("row"), twins)
-    held = near.filter(pl.Series(held_out(near["split"].to_numpy())))
-    given = held.join(twins, on=["item", "domain"]).select("user", item="twin", domain="twin_domain")
-    train = near.filter(_is(near, TRAIN)).join(given, on=["user", "item", "domain"], how="semi")
-    mask[train["row"].to_numpy()] = True
+    near = _where_in(events.lazy().with_row_index("row"), twins).filter(pl.col("split") <= PARTS.index(TEST))
+    given = near.join(twins, on=["item", "domain"]).select("user", "split", item="twin", domain="twin_domain")
+    told = near.join(given, on=["user", "item", "domain"], suffix="_held").filter(
+        pl.col("split_held") > pl.col("split")
+    )
+    mask[told["row"].to_numpy()] = True
     return mask
 
 
 def leak_rates(events: pl.DataFrame, twins: pl.DataFrame, num_domains: int) -> list[float]:
-    """Return for each domain the share of test events whose twin is among the user's training events elsewhere."""
+    """Return for each domain the share of test events whose twin is in the user's history of another domain."""
     near = _where_in(events.lazy().with_row_index("row"), twins)
-    train = near.filter(_is(near, TRAIN)).select("user", twin="item", twin_domain="domain")
-    test = near.filter(_is(near, TEST)).join(twins, on=["item", "domain"])
-    given = test.join(train, on=["user", "twin", "twin_domain"], how="semi").unique("row")
+    known = near.filter(_IS_HISTORY).select("user", twin="item", twin_domain="domain")
+    test = near.filter(pl.col("split") == PARTS.index(TEST)).join(twins, on=["item", "domain"])
+    given = test.join(known, on=["user", "twin", "twin_domain"], how="semi").unique("row")
     hits = np.bincount(given["domain"].to_numpy(), minlength=num_domains)
     sizes = np.bincount(events["domain"].to_numpy()[_is(events, TEST)], minlength=num_domains)
     return [float(rate) for rate in hits / np.maximum(sizes, 1)]

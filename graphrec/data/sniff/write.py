@@ -1,0 +1,297 @@
+"""The proposal as YAML, every choice with its reason beside it."""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from graphrec.data.sniff.columns import columns_of
+from graphrec.data.sniff.plan import Entry, Plan
+from graphrec.data.sniff.sample import Sample
+from graphrec.data.sniff.tables import Guess
+
+_PLAIN = re.compile(r"[A-Za-z_/][\w./-]*")
+_RESERVED = {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "none"}
+_EACH = 20
+
+
+def as_yaml(plan: Plan, name: str) -> str:
+    """Return the configuration of a run called `name`, which loads as it stands."""
+    lines = [
+        f"# Proposed from {_files(plan)}: read the reasons, change what is wrong.",
+        f"# Run it with: graphrec run {name}.yaml (first look at the data: graphrec inspect {name}.yaml)",
+        f"name: {_quoted(name)}",
+        *_target(plan),
+        "ingest:",
+        *(
+            {"tables": _tables, "recbole": _recbole, "kgat": _kgat, "amazon": _amazon, "graph": _graph}[plan.reader](
+                plan
+            )
+        ),
+        *_spaces(plan),
+        *_split(plan),
+        *(f"# {hint}." for hint in plan.hints),
+        *_unused(plan),
+        "# Every other option has a default: `graphrec show run` lists them.",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _files(plan: Plan) -> str:
+    names = [path.name for path in plan.files]
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more files" if len(names) > 4 else "")
+
+
+def _target(plan: Plan) -> Iterator[str]:
+    yield f"# The domain that the run is for: {plan.target.reason}."
+    yield f"target: {_quoted(plan.target.value)}"
+
+
+def _spaces(plan: Plan) -> Iterator[str]:
+    if plan.reader in ("kgat", "graph") or (plan.reader == "tables" and not plan.interactions):
+        return
+    if plan.reader != "tables":
+        yield "  # One user id is one person in all domains of such files. The other choice: per_domain, two persons."
+        yield "  user_ids: shared"
+        return
+    yield f"  # {plan.users.reason}. The other choice: {_other(plan.users.value)}."
+    yield f"  user_ids: {plan.users.value}"
+    yield f"  # {plan.item_ids.reason}. The other choice: {_other(plan.item_ids.value)}."
+    yield f"  item_ids: {plan.item_ids.value}"
+
+
+def _other(value: str) -> str:
+    return "per_domain, two persons or items" if value == "shared" else "shared, one and the same"
+
+
+def _split(plan: Plan) -> Iterator[str]:
+    given = any(entry.split or "split" in entry.guess.roles for entry in plan.interactions)
+    timed = all("time" in entry.guess.roles for entry in plan.interactions)
+    if given:
+        yield "  # The files say what is train and test. The other choice: leave_last_out, each user's last event."
+        yield "  split: {kind: given}"
+    elif plan.interactions and not timed:
+        yield "  # No time, so the order of rows counts as that of events. If it means nothing: split: {kind: random}."
+        yield "  split: {kind: leave_last_out}"
+    elif plan.interactions:
+        yield "  # Each user's last event in each domain is the test. Stricter: global_time, one date for all domains."
+        yield "  split: {kind: leave_last_out}"
+
+
+def _unused(plan: Plan) -> Iterator[str]:
+    if plan.unused:
+        yield "# Not used:"
+        yield from (f"#   {path.name}: {why}." for path, why in plan.unused)
+
+
+def _tables(plan: Plan) -> Iterator[str]:
+    folder = _folder(plan.files)
+    yield "  tables:"
+    yield "    # Paths below start here."
+    yield f"    folder: {_quoted(str(folder))}"
+    if plan.interactions:
+        yield "    interactions:"
+        for entry in plan.interactions:
+            yield from _interactions(entry, folder)
+        missing = [what for what in ("items", "triples") if not getattr(plan, what)]
+        if missing:
+            yield f"    # Optional and not among the files: {' and '.join(missing)}."
+    if plan.items:
+        yield "    # Optional: what describes the items."
+        yield "    items:"
+        for guess in plan.items:
+            yield from _items(guess, folder, plan)
+    yield from _knowledge(plan, folder)
+
+
+def _interactions(entry: Entry, folder: Path) -> Iterator[str]:
+    guess, roles = entry.guess, entry.guess.roles
+    yield f"      # {_seen(guess.sample)}"
+    yield from (
+        f"      # {role} is {roles[role]}: {reason}." for role, reason in guess.reasons.items() if role in roles
+    )
+    for role, names in guess.others.items():
+        if names and role in roles:
+            yield f"      # {role} could also be {', '.join(names)}."
+    yield from (f"      # {note}." for note in entry.notes)
+    yield f"      - path: {_path(guess.sample.path, folder)}"
+    yield from _format(guess.sample, roles)
+    for option in ("user", "item"):
+        yield f"        {option}: {_quoted(_named(guess, option))}"
+    if entry.domain is not None:
+        yield f"        as_domain: {_quoted(entry.domain)}"
+    else:
+        yield f"        domain: {_quoted(_named(guess, 'domain'))}"
+    if entry.only:
+        yield f"        domains: [{', '.join(map(_quoted, entry.only))}]"
+    for option in ("time", "weight", "split", "event"):
+        if option in roles:
+            yield f"        {option}: {_quoted(_named(guess, option))}"
+    if entry.split:
+        yield f"        as_split: {entry.split}"
+    yield from _filters(guess)
+
+
+def _filters(guess: Guess) -> Iterator[str]:
+    if "event" in guess.roles:
+        kinds = ", ".join(f"{_quoted(kind)}: 1.0" for kind in guess.column("event").ids)
+        yield "        # How much each kind of event counts; a kind that is left out of the list is not read."
+        yield f"        event_weights: {{{kinds}}}"
+    if "label" in guess.roles:
+        yield f"        keep: [{{column: {_quoted(_named(guess, 'label'))}, at_least: 1}}]"
+    elif "rating" in guess.roles:
+        yield "        # Every rating counts as an event. To keep the good ones only:"
+        yield f"        # keep: [{{column: {_quoted(_named(guess, 'rating'))}, at_least: 4}}]"
+
+
+def _items(guess: Guess, folder: Path, plan: Plan) -> Iterator[str]:
+    yield f"      # {_seen(guess.sample)}"
+    yield f"      # item is {guess.roles['item']}: {guess.reasons['item']}."
+    text = ", ".join(map(_quoted, guess.text))
+    # With shared ids any domain will do to find an item; else each domain looks its own items up.
+    domains = plan.domains[:1] if plan.item_ids.value == "shared" else plan.domains[:_EACH]
+    for domain in domains:
+        yield f"      - path: {_path(guess.sample.path, folder)}"
+        yield from _format(guess.sample, guess.roles)
+        yield f"        item: {_quoted(_named(guess, 'item'))}"
+        yield f"        as_domain: {_quoted(domain)}"
+        yield f"        text: [{text}]"
+
+
+def _knowledge(plan: Plan, folder: Path) -> Iterator[str]:
+    if not plan.triples:
+        return
+    tied = plan.link.value == "true" or plan.links or not plan.interactions
+    # Triples that touch no item would be an error: they wait as a comment for a table of links.
+    off = "" if tied else "# "
+    if not tied:
+        yield f"    # Triples are left out, since nothing ties them to items: {plan.link.reason}."
+    else:
+        yield "    # Optional: what is known about items."
+    yield f"    {off}triples:"
+    for guess in plan.triples:
+        yield f"      # {_seen(guess.sample)}"
+        yield from (f"      # {role} is {guess.roles[role]}: {reason}." for role, reason in guess.reasons.items())
+        yield f"      {off}- path: {_path(guess.sample.path, folder)}"
+        yield from (f"{off}{line}" if off else line for line in _format(guess.sample, guess.roles))
+        for role in ("head", "relation", "tail", "confidence"):
+            if role in guess.roles:
+                yield f"        {off}{role}: {_quoted(_named(guess, role))}"
+    yield from _links(plan, folder)
+    if tied and plan.interactions:
+        yield f"    # {plan.link.reason}."
+        yield f"    link_by_id: {plan.link.value}"
+
+
+def _links(plan: Plan, folder: Path) -> Iterator[str]:
+    if not plan.links or not plan.interactions:
+        return
+    yield "    # Which entity stands for which item."
+    yield "    links:"
+    for guess in plan.links:
+        yield f"      # {_seen(guess.sample)}"
+        yield from (f"      # {role} is {guess.roles[role]}: {reason}." for role, reason in guess.reasons.items())
+        for domain in plan.domains[:1] if plan.item_ids.value == "shared" else plan.domains[:_EACH]:
+            yield f"      - path: {_path(guess.sample.path, folder)}"
+            yield from _format(guess.sample, guess.roles)
+            yield f"        item: {_quoted(_named(guess, 'item'))}"
+            yield f"        entity: {_quoted(_named(guess, 'entity'))}"
+            yield f"        as_domain: {_quoted(domain)}"
+
+
+def _recbole(plan: Plan) -> Iterator[str]:
+    folders = dict.fromkeys(str(path.resolve().parent) for path in plan.files)
+    yield "  # Suffix .inter and typed headers: RecBole's atomic files, one folder a domain."
+    yield "  reader: recbole"
+    yield "  recbole:"
+    yield f"    folders: [{', '.join(map(_quoted, folders))}]"
+
+
+def _kgat(plan: Plan) -> Iterator[str]:
+    names = [path.name for path in plan.files]
+    folder = _folder(plan.files)
+    train = next((n for n in names if "train" in n), names[0])
+    test = next((n for n in names if "test" in n and n != train), None)
+    triples = next((n for n in names if "kg" in n.lower()), None)
+    relations = next((n for n in names if "relation" in n.lower()), None)
+    yield "  # Lines of numbers, a user and then its items: the text files of KGAT and KGIN."
+    yield "  reader: kgat"
+    yield "  kgat:"
+    yield f"    folder: {_quoted(str(folder))}"
+    yield f"    domain: {_quoted(plan.target.value)}"
+    yield f"    train: {_quoted(train)}"
+    yield f"    test: {_quoted(test) if test else 'null'}"
+    yield f"    triples: {_quoted(triples) if triples else 'null'}"
+    yield f"    relations: {_quoted(relations) if relations else 'null'}"
+    if test:
+        yield "  # test.txt is the test. The other choice: leave_last_out."
+        yield "  split: {kind: given}"
+
+
+def _amazon(plan: Plan) -> Iterator[str]:
+    folder = _folder(plan.files)
+    yield "  # Keys of the lines: Amazon Reviews, one file of reviews and one of products for each category."
+    yield "  reader: amazon"
+    yield "  amazon:"
+    yield f"    folder: {_quoted(str(folder))}"
+    yield "    domains:"
+    for domain in plan.domains:
+        own = [path for path in plan.files if domain in path.name]
+        reviews = [path for path in own if not path.name.startswith("meta")]
+        meta = [path for path in own if path.name.startswith("meta")]
+        told = f", metadata: {_path(meta[0], folder)}" if meta else ""
+        yield f"      - {{name: {_quoted(domain)}, reviews: {_path(reviews[0], folder)}{told}}}"
+
+
+def _graph(plan: Plan) -> Iterator[str]:
+    yield "  # A saved graph: .pt of torch-geometric, .bin of dgl."
+    yield "  reader: graph"
+    yield "  graph:"
+    yield f"    path: {_quoted(str(plan.files[0].resolve()))}"
+    yield "    # The node type of the users; item types are those that users have edges to."
+    yield "    user: user"
+
+
+def _seen(sample: Sample) -> str:
+    rows = f"{sample.frame.height:,} rows" if sample.whole else f"{sample.frame.height:,} of its rows looked at"
+    how = "" if sample.form in ("parquet", "jsonl") or sample.header else ", no header line"
+    return f"{sample.path.name}: {sample.form}, {rows}{how}."
+
+
+def _format(sample: Sample, roles: Mapping[str, str]) -> Iterator[str]:
+    """Yield the options that say how the file is written, where its suffix does not."""
+    bare = sample.path.name.lower().removesuffix(".gz").removesuffix(".zst")
+    suffix = bare.rpartition(".")[2]
+    known = {"parquet": ("parquet", "pq"), "csv": ("csv",), "tsv": ("tsv", "tab"), "jsonl": ("jsonl", "ndjson")}
+    if suffix not in known[sample.form]:
+        yield f"        format: {sample.form}"
+    if sample.form == "csv" and sample.separator != ",":
+        yield f"        separator: {json.dumps(sample.separator)}"
+    if sample.form in ("csv", "tsv") and not sample.header:
+        names = [_of_role(roles, column.name) for column in columns_of(sample.frame)]
+        yield f"        columns: [{', '.join(map(_quoted, names))}]"
+
+
+def _of_role(roles: Mapping[str, str], name: str) -> str:
+    """Return the name that a column without header gets: its role, else c1, c2 and so on."""
+    return next((role for role, column in roles.items() if column == name and role != "maybe_domain"), name)
+
+
+def _named(guess: Guess, role: str) -> str:
+    return guess.roles[role] if guess.sample.header else role
+
+
+def _folder(paths: Sequence[Path]) -> Path:
+    parents = [str(path.resolve().parent) for path in paths]
+    return Path(os.path.commonpath(parents))
+
+
+def _path(path: Path, folder: Path) -> str:
+    return _quoted(str(path.resolve().relative_to(folder)))
+
+
+def _quoted(text: str) -> str:
+    """Return `text` as a YAML scalar that is read back as the same text."""
+    plain = _PLAIN.fullmatch(text) and text.lower() not in _RESERVED
+    return text if plain else json.dumps(text, ensure_ascii=False)
