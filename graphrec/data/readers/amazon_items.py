@@ -114,9 +114,14 @@ def _paths(found: JSON) -> list[list[str]]:
 def _strings(value: object) -> list[str]:
     """Return the texts in `value`, a text or a list of texts; anything else says nothing."""
     parts = value if isinstance(value, list) else [value]
-    return [stripped for part in parts if isinstance(part, str) and (stripped := part.strip())]
+    return [stripped for part in parts if isinstance(part, str) and (stripped := _whole(part).strip())]
 
 
 def _text(found: JSON, key: str) -> str | None:
     value = found.get(key)
-    return str(value) if isinstance(value, str | int) and str(value).strip() else None
+    return _whole(str(value)) if isinstance(value, str | int) and str(value).strip() else None
+
+
+def _whole(text: str) -> str:
+    """Return `text` with ? for halves of characters, which JSON can write and no table can hold."""
+    return text.encode("utf-8", "replace").decode()

@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import polars as pl
+from polars.exceptions import PanicException, PolarsError
 
 from graphrec.core.errors import DataError, MissingExtraError
 from graphrec.data.checks import Problems, filled, run_checks
@@ -102,6 +103,8 @@ def _scan(path: Path, columns: Mapping[str, str], filled_in: Sequence[str], prob
             return frame.select("row", *columns)
     except DataError as error:
         problems.catch(error)
+    except (OSError, PolarsError, PanicException):
+        problems.add(str(path), "the parquet file is damaged", do="fetch it again")
     return pl.LazyFrame()
 
 
