@@ -172,25 +172,24 @@ def test_roles_show_in_no_name_size_or_user() -> None:
     assert all(10 <= firsts.count(role) <= 30 for role in (HELPFUL, IRRELEVANT, HARMFUL))
 
 
-@pytest.mark.parametrize("seed", FROZEN_SEEDS[::12])
+# Seed -> gains over the target alone and over all domains. Other numbers mean other worlds: search the seeds again.
+FROZEN = {3: (0.07435, 0.11492), 16: (0.10730, 0.09878), 35: (0.05647, 0.13319)}
+
+
+@pytest.mark.parametrize("seed", FROZEN)
 def test_frozen_worlds_keep_their_contract(seed: int) -> None:
+    assert len(set(FROZEN_SEEDS)) == 30
+    assert seed in FROZEN_SEEDS
     found = measure(play_domains(WorldConfig(), seed))
     assert 0.05 <= found.gain_over_target <= 0.15
     assert 0.05 <= found.gain_over_all <= 0.15
     for effects in (found.alone, found.within):
         assert len(effects) == 6
-        assert all(
-            (effect > 0.01) if name in found.true_subset else (effect < -0.01) for name, effect in effects.items()
-        )
+        helps = {name: name in found.true_subset for name in effects}
+        assert all((effect > 0.01) if helps[name] else (effect < -0.01) for name, effect in effects.items())
     assert found.holds
     assert max(found.error, found.effect_error) < 0.01
-
-
-def test_there_are_thirty_frozen_worlds() -> None:
-    assert len(set(FROZEN_SEEDS)) == 30
-    # Frozen numbers: a change here says that the worlds have changed and must be searched again.
-    found = measure(play_domains(WorldConfig(), FROZEN_SEEDS[1]))
-    np.testing.assert_allclose([found.gain_over_target, found.gain_over_all], [0.07435043, 0.11492357], atol=1e-6)
+    np.testing.assert_allclose([found.gain_over_target, found.gain_over_all], FROZEN[seed], atol=5e-5)
 
 
 def test_the_reference_is_a_ridge_regression_per_item_and_an_exact_expectation() -> None:
