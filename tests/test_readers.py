@@ -116,7 +116,7 @@ def test_kgat_lists_give_the_names_back(tmp_path: Path) -> None:
 def test_kgat_names_every_wrong_line_at_once(tmp_path: Path) -> None:
     write(tmp_path, train__txt="0 5\n1 07\n2 x\n", kg_final__txt="1 2\n1 0 3\n1 0 3 4\n")
     said = complaint(kgat, KgatConfig(folder=str(tmp_path), test="tset.txt"))
-    shape = "write whole numbers without leading zeros, blanks between them"
+    shape = "write whole numbers of up to 18 digits without leading zeros, blanks between them"
     assert said.splitlines() == [
         f"{tmp_path}/train.txt: 2 rows not of the form `user item item ...` (rows 2: '1 07', 3: '2 x'); {shape}",
         f"{tmp_path}/tset.txt: no such file; {tmp_path.name} has train.txt; relative paths start from {tmp_path}",
@@ -431,6 +431,13 @@ def test_relations_of_one_name_are_told_apart_and_ids_unified() -> None:
     assert set(raw.triples["relation"]) == {"book.by.author", "film.by.author"}
     only = graph.from_hetero(data, GraphConfig(domains=("film",)))
     assert events(only) == [(0, "f1", "film")]
+
+
+def test_ids_of_a_graph_stay_exact_to_64_bits() -> None:
+    data = bookshop()
+    data["book"].id = torch.tensor([2**62 + 1, 2**62 + 2])
+    raw = graph.from_hetero(data, GraphConfig())
+    assert events(raw)[0] == (0, 2**62 + 2, "book") and raw.links["entity"][0] == f"book:{2**62 + 1}"
 
 
 def test_a_graph_that_would_run_code_is_refused(tmp_path: Path) -> None:

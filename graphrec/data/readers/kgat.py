@@ -76,7 +76,7 @@ def _lines(
     check = Check(
         bad=~fits,
         text=f"{{}} not of the form `{shape}`",
-        do="write whole numbers without leading zeros, blanks between them",
+        do="write whole numbers of up to 18 digits without leading zeros, blanks between them",
         show=pl.col("line").str.slice(0, 60),
     )
     run_checks(found.lazy(), [check], str(path), problems)
