@@ -16,6 +16,8 @@ TEXT = (pl.String, pl.Categorical, pl.Enum)
 
 _BLANKS = " \t\r\n"
 
+_LONGEST = 60
+
 SHOWN = 5
 """How many rows or values a message names."""
 
@@ -95,7 +97,9 @@ def report(
             number = recount(bad)
         if number:
             note = problems.warn if check.warning else problems.add
-            note(where, check.text.format(plural(number, "row")), rows(bad, check.show), do=check.do)
+            # The last pair of braces: column names may have some of their own.
+            before, _, after = check.text.rpartition("{}")
+            note(where, f"{before}{plural(number, 'row')}{after}", rows(bad, check.show), do=check.do)
 
 
 def run_checks(
@@ -120,7 +124,7 @@ def run_checks(
 def named_row(number: int, *shown: object, part: str = "") -> int | str:
     """Return a row as messages name it: its number, the part of the table it is in, the value where one is shown."""
     place = f"{number} of {part}" if part else number
-    return f"{place}: {shown[0]!r}" if shown else place
+    return f"{place}: {brief(shown[0])}" if shown else place
 
 
 def empty(column: str, dtype: pl.DataType | None = None) -> pl.Expr:
@@ -169,7 +173,13 @@ def plural(number: int, noun: str) -> str:
 def quoted(names: Sequence[object], most: int = SHOWN) -> str:
     """Return up to `most` names in quotes, and how many more there are."""
     more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(map(repr, names[:most])) + more
+    return ", ".join(map(brief, names[:most])) + more
+
+
+def brief(value: object) -> str:
+    """Return a value in quotes, cut where it is long."""
+    shown = repr(value)
+    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."
 
 
 def _line(where: str, text: str, rows: Sequence[int | str], do: str) -> str:

@@ -15,6 +15,7 @@ import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
 from graphrec.core.errors import DataError
+from graphrec.data.checks import quoted
 from graphrec.data.config import FORMATS, TableFile
 from graphrec.data.textfile import head_line, json_schema, open_bytes, separator_of
 from graphrec.data.unreadable import why_unreadable
@@ -226,8 +227,8 @@ def _scan_json(paths: Sequence[Path], options: TableFile, text: Sequence[str]) -
 def _check_agree(first: Path, names: Sequence[str], path: Path, others: Sequence[str], *, ordered: bool) -> None:
     if (list(names) if ordered else set(names)) != (list(others) if ordered else set(others)):
         raise DataError(
-            f"{path}: its columns {', '.join(map(repr, others))} are not those of {first.name}, "
-            f"{', '.join(map(repr, names))}; parts of one table must agree"
+            f"{path}: its columns {quoted(others, 12)} are not those of {first.name}, "
+            f"{quoted(names, 12)}; parts of one table must agree"
         )
 
 

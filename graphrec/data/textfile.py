@@ -15,6 +15,7 @@ import polars as pl
 import pyarrow as pa
 
 from graphrec.core.errors import DataError
+from graphrec.data.checks import brief, quoted
 from graphrec.data.config import TableFile
 
 SEPARATORS = {",": ",", ";": ";", "\t": "\\t", "|": "|"}
@@ -83,7 +84,7 @@ def head_line(path: Path, options: TableFile, separator: str) -> Head:
     named = [name for name in fields if name]
     doubled = sorted({name for name in named if named.count(name) > 1})
     if doubled:
-        raise DataError(f"{path}: column {', '.join(map(repr, doubled))} stands twice in the header; rename one")
+        raise DataError(f"{path}: column {quoted(doubled)} stands twice in the header; rename one")
     return Head([name or f"column_{k}" for k, name in enumerate(fields, 1)], number)
 
 
@@ -170,23 +171,23 @@ def _check_separator(path: Path, fields: Sequence[str], separator: str) -> None:
         return
     other = next((s for s in SEPARATORS if s != separator and s in fields[0]), None)
     if other is not None:
-        raise DataError(f'{path}: one column only, {fields[0]!r}; set separator: "{SEPARATORS[other]}"')
+        raise DataError(f'{path}: one column only, {brief(fields[0])}; set separator: "{SEPARATORS[other]}"')
 
 
 def _check_headless(path: Path, fields: Sequence[str], options: TableFile, separator: str) -> None:
     _check_separator(path, fields, separator)
     doubled = sorted({name for name in options.columns if options.columns.count(name) > 1})
     if doubled:
-        raise DataError(f"{path}: columns: {', '.join(map(repr, doubled))} stands twice")
+        raise DataError(f"{path}: columns: {quoted(doubled)} stands twice")
     if len(fields) != len(options.columns):
-        shown = ", ".join(map(repr, fields[:8]))
+        shown = quoted(fields, 8)
         raise DataError(
             f"{path}: columns: names {len(options.columns)}, but the first line has {len(fields)} fields ({shown})"
         )
     if [name.strip().lower() for name in fields] == [name.strip().lower() for name in options.columns]:
         raise DataError(f"{path}: its first line is a header; leave `columns` out, or cut the line off")
     if _looks_like_names(path, fields, separator):
-        shown = ", ".join(map(repr, fields[:8]))
+        shown = quoted(fields, 8)
         raise DataError(
             f"{path}: its first line ({shown}) looks like a header; leave `columns` out and name its columns, "
             "or cut the line off"

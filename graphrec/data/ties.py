@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import polars as pl
 
-from graphrec.data.checks import Problems, plural, quoted
+from graphrec.data.checks import Problems, brief, plural, quoted
 from graphrec.data.raw import RawTables
 
 _VARIANTS: dict[str, Callable[[pl.Expr], pl.Expr]] = {
@@ -50,7 +50,7 @@ def likely_cause(mine: pl.Series, theirs: pl.Series) -> str:
             best, shared, pair = difference, number, (met["mine"][0], met["theirs"][0])
     if not shared:
         return f"the first ids are {quoted(mine.head(3).to_list())} here and {quoted(theirs.head(3).to_list())} there"
-    return f"{shared:,} would be without {best}: {pair[0]!r} here, {pair[1]!r} there"
+    return f"{shared:,} would be without {best}: {brief(pair[0])} here, {brief(pair[1])} there"
 
 
 def _check_meet(name: str, kind: str, mine: pl.Series, other: str, theirs: pl.Series, problems: Problems) -> None:

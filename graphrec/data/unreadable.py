@@ -71,7 +71,8 @@ def _table_reason(path: Path, form: str, options: TableFile) -> str | None:
             f"line {head.skip + before + 1} has a quote that does not enclose a whole field; "
             'write "" for a quote inside a quoted field'
         )
-    return None
+    odd = next((number for number, line in enumerate(lines(path), 1) if line.count(b'"') % 2), None)
+    return f"line {odd} has an odd number of quotes; close the quoted field" if odd else None
 
 
 def _decoded(path: Path, skip: int) -> Iterator[str]:
