@@ -42,6 +42,7 @@ def play(config: WorldConfig, latent: Latent, domain: Domain, seed: int) -> Beha
     rng = generator(seed, "simulate", "events", domain.name)
     catalogue = draw_catalogue(domain.num_items, config.interest.topics, config.interest.skew, rng)
     points = latent.centres[latent.points[domain.name]]
+    # Some topics sell better everywhere in a domain, which makes popularity a baseline worth beating.
     bias = 0.5 * rng.normal(size=config.interest.topics)
     interest = interests(config.interest, latent, domain, seed)
     wanted = topic_shares(config.interest, interest, points, bias)
@@ -53,6 +54,7 @@ def play(config: WorldConfig, latent: Latent, domain: Domain, seed: int) -> Beha
         late = _is_late(counts)
         time = np.where(late, SWITCH + (1 - SWITCH) * time, SWITCH * time)
         shares = np.concatenate([wanted, passing])
+        # Rows of the passing interests stand below those of the lasting ones.
         rows = user + len(wanted) * (~late & (rng.random(len(user)) < config.interest.passing_share))
     item = draw_events(user, rows, Wishes(shares, catalogue), rng)
     return Behaviour(domain, catalogue, Events(user, item, time), interest, bias, wanted)

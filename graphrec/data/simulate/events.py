@@ -36,6 +36,7 @@ class Events:
 
 def draw_catalogue(num_items: int, num_topics: int, skew: float, rng: np.random.Generator) -> Catalogue:
     """Spread items evenly over the topics; popularity falls with rank ** -skew, ranks in random order."""
+    # Dealt, not drawn: a topic without items would leave its users with nothing to want.
     topic = rng.permutation(np.arange(num_items) % num_topics)
     weight = (1.0 + rng.permutation(num_items)) ** -skew
     return Catalogue(topic, weight / np.bincount(topic, weight, num_topics)[topic])
@@ -84,6 +85,7 @@ def draw_events(user: IntArray, rows: IntArray, wishes: Wishes, rng: np.random.G
 
 
 def _is_repeat(keys: IntArray) -> BoolArray:
+    # Stable, so that of equal keys the earliest event stays.
     order = np.argsort(keys, kind="stable")
     repeat = np.zeros(len(keys), dtype=np.bool_)
     repeat[order[1:]] = keys[order[1:]] == keys[order[:-1]]

@@ -94,6 +94,7 @@ def draw_graph(
     cell = np.repeat(np.arange(len(ATTRIBUTES) * num_topics * num_owners), config.entities)
     type_ = np.concatenate([cell // (num_topics * num_owners), np.full(len(item_topic), ITEM)])
     topic = np.concatenate([cell // num_owners % num_topics, item_topic])
+    # Entities of one topic scatter around it, so that nearness in space is graded.
     point = centres[topic] + _SCATTER * rng.normal(size=(len(topic), centres.shape[1]))
     point /= np.linalg.norm(point, axis=1, keepdims=True)
     entities = Entities(type_, topic, np.concatenate([cell % num_owners, 1 + item_domain]), point)
@@ -135,6 +136,7 @@ def _draw_wrong(kind: int, count: int, graph: Graph, known: Facts, num_true: int
     """Replace tails of true triples until `count` distinct wrong ones stand, or there is no room for more."""
     taken, made = _keys(graph, known), _taken(known, np.empty(0, dtype=np.int64))
     for _ in range(_ROUNDS):
+        # Heads and relations come from true rows, so that neither tells a wrong triple.
         rows = rng.integers(num_true, size=count - len(made.head))
         if not len(rows):
             break
@@ -169,6 +171,7 @@ def _taken(facts: Facts, rows: IntArray | BoolArray) -> Facts:
 def _distinct(graph: Graph, facts: Facts, known: IntArray) -> Facts:
     keys = _keys(graph, facts)
     first = np.unique(keys, return_index=True)[1]
+    # In their order of drawing: a sort by key would favour small entity numbers later on.
     return _taken(facts, np.sort(first[~np.isin(keys[first], known)]))
 
 

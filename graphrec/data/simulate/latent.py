@@ -50,6 +50,7 @@ def draw_latent(config: InterestConfig, domains: list[Domain], num_persons: int,
     crossed = _crossed(centres, rng)
     points = {}
     for domain in domains:
+        # Drawn for every domain, used by some: a change of one role leaves the other domains as they were.
         fresh = rng.permutation(config.topics)
         known = {IRRELEVANT: fresh, HARMFUL: crossed}
         points[domain.name] = known.get(domain.role, np.arange(config.topics))
@@ -75,6 +76,7 @@ def interests(config: InterestConfig, latent: Latent, domain: Domain, seed: int)
 def topic_shares(config: InterestConfig, vectors: Real, points: Real, bias: Real) -> Real:
     """Return `[users, topics]`: the probability that a user's next event is in each topic."""
     logits = config.focus * vectors @ points.T + bias
+    # The greatest logit is taken off first, so that a sharp focus does not overflow.
     weight = np.exp(logits - logits.max(axis=1, keepdims=True))
     shares: Real = weight / weight.sum(axis=1, keepdims=True)
     return shares

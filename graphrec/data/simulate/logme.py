@@ -16,6 +16,7 @@ _TOLERANCE = 1e-6
 
 def logme(features: Real, labels: Real) -> float:
     """Return the LogME of `features` [n, d] for `labels` [n, columns]; greater is better."""
+    # Directions that the features do not span say nothing and would divide by zero.
     left, singular, _ = np.linalg.svd(features, full_matrices=False)
     found = singular > 1e-10 * singular.max(initial=1e-300)
     left, spectrum = left[:, found], singular[found] ** 2

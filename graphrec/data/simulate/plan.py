@@ -37,6 +37,7 @@ def draw_domains(config: WorldConfig, seed: int) -> tuple[list[Domain], int]:
     num_target, num_persons = config.target_users, 2 * config.target_users
     domains = [Domain(names[0], TARGET, np.arange(num_target), config.target_items, config.target_events)]
     for name, index in zip(names[1:], rng.permutation(len(roles)), strict=False):
+        # Four draws whatever the role, so that sizes say nothing about it.
         overlap, outside, items, events = rng.uniform(1 - config.spread, 1 + config.spread, size=4)
         inside = round(min(1.0, config.source_overlap * overlap) * num_target)
         others = round(min(1.0, config.source_outside * outside) * num_target)
@@ -47,6 +48,7 @@ def draw_domains(config: WorldConfig, seed: int) -> tuple[list[Domain], int]:
             ]
         )
         if config.users == DISJOINT:
+            # Persons of their own: the counts stay those of the shared mode, the bridge goes.
             users = num_persons + np.arange(len(users))
             num_persons += len(users)
         sizes = max(20, round(config.source_items * items)), max(3.0, config.source_events * events)

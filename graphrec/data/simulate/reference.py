@@ -49,6 +49,7 @@ class Reference:
         matrix[target.events.user[early], target.events.item[early]] = 1
         for start, source in zip(starts[1:], played[1:], strict=False):
             row = source.domain.users[source.events.user]
+            # The target's users are the first persons, so that a person's number is the row.
             inside = row < len(matrix)
             matrix[row[inside], start + source.events.item[inside]] = 1
         columns = tuple(np.arange(a, b) for a, b in zip(starts[:-1], starts[1:], strict=True))
@@ -64,6 +65,7 @@ class Reference:
         weight = -solved / np.diagonal(solved)
         weight[np.arange(num_items), np.arange(num_items)] = 0
         score = self.matrix[:, chosen] @ weight
+        # Seen items are neither recommended nor wanted again.
         score[self.matrix[:, self.columns[0]] > 0] = -np.inf
         top = np.argsort(-score, axis=1, kind="stable")[:, :TOP]
         return np.take_along_axis(self.truth, top, axis=1) @ (1 / np.log2(np.arange(TOP) + 2))

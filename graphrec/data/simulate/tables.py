@@ -62,6 +62,7 @@ def make(config: WorldConfig, latent: Latent, played: Sequence[Behaviour], seed:
 
 def world_tables(config: WorldConfig, made: Made, seed: int) -> dict[str, pl.DataFrame]:
     """Return the four canonical tables by name."""
+    # Every table is sorted by time or id: the order of rows must not tell which domain was drawn first.
     return {
         "interactions": pl.concat([_interactions(config, made, i) for i in range(len(made.played))]).sort(
             "timestamp", "user", "item"
@@ -77,17 +78,9 @@ def world_tables(config: WorldConfig, made: Made, seed: int) -> dict[str, pl.Dat
 def truth_tables(made: Made, triples: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """Return the truth by name, given the table of triples; `docs/simulate.md` tells every column."""
     entities, target = made.graph.entities, made.played[0]
-    points = [made.latent.centres[made.latent.points[p.domain.name]] for p in made.played]
     return {
         "domains": _domains(made),
-        "users": pl.DataFrame(
-            {
-                "user": np.concatenate([made.ids.user[p.domain.users] for p in made.played]),
-                "domain": _repeated(made, [len(p.domain.users) for p in made.played]),
-                "interest": _vectors(np.concatenate([p.interest for p in made.played])),
-                "passing": _vectors(np.concatenate([made.latent.passing[p.domain.users] for p in made.played])),
-            }
-        ),
+        "users": _users(made),
         "items": pl.DataFrame(
             {
                 "item": made.ids.item,
@@ -96,14 +89,7 @@ def truth_tables(made: Made, triples: pl.DataFrame) -> dict[str, pl.DataFrame]:
                 "share": np.concatenate([p.catalogue.share for p in made.played]),
             }
         ).sort("item"),
-        "topics": pl.DataFrame(
-            {
-                "domain": _repeated(made, [len(p) for p in points]),
-                "topic": np.tile(np.arange(len(points[0])), len(points)),
-                "point": _vectors(np.concatenate(points)),
-                "bias": np.concatenate([p.bias for p in made.played]),
-            }
-        ),
+        "topics": _topics(made),
         "relevance": pl.DataFrame(
             {"user": made.ids.user[target.domain.users], "topic_probability": _vectors(target.wanted)}
         ),
@@ -135,6 +121,7 @@ def _items(config: WorldConfig, made: Made, seed: int) -> pl.DataFrame:
     rng = generator(seed, "simulate", "items")
     topic = np.concatenate([p.catalogue.topic for p in made.played])
     section = categories(made.latent.centres)[topic]
+    # Brand and category are coarser than the topic, lest a column of the table give the triples' truth away.
     brand = section * _BRANDS + rng.integers(_BRANDS, size=len(topic))
     described = describe_items(config.text, made.words, topic, rng)
     return (
@@ -187,6 +174,29 @@ def _domains(made: Made) -> pl.DataFrame:
     return pl.DataFrame(rows).sort("domain")
 
 
+def _users(made: Made) -> pl.DataFrame:
+    return pl.DataFrame(
+        {
+            "user": np.concatenate([made.ids.user[p.domain.users] for p in made.played]),
+            "domain": _repeated(made, [len(p.domain.users) for p in made.played]),
+            "interest": _vectors(np.concatenate([p.interest for p in made.played])),
+            "passing": _vectors(np.concatenate([made.latent.passing[p.domain.users] for p in made.played])),
+        }
+    )
+
+
+def _topics(made: Made) -> pl.DataFrame:
+    points = [made.latent.centres[made.latent.points[p.domain.name]] for p in made.played]
+    return pl.DataFrame(
+        {
+            "domain": _repeated(made, [len(p) for p in points]),
+            "topic": np.tile(np.arange(len(points[0])), len(points)),
+            "point": _vectors(np.concatenate(points)),
+            "bias": np.concatenate([p.bias for p in made.played]),
+        }
+    )
+
+
 def _domain_of_items(made: Made) -> Words:
     return _repeated(made, [p.domain.num_items for p in made.played])
 
@@ -197,6 +207,7 @@ def _repeated(made: Made, counts: Sequence[int]) -> Words:
 
 def _numbered(letter: str, count: int, rng: np.random.Generator) -> Words:
     width = max(6, len(str(count)))
+    # One width for all, so that no id is a prefix of another and text order is number order.
     return np.char.mod(f"{letter}%0{width}d", rng.permutation(count))
 
 

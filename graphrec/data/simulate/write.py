@@ -40,36 +40,48 @@ def truth_folder(out: Path) -> Path:
 def write_world(world: World, out: Path, truth: Path) -> None:
     """Write the tables into `out` and the truth into `truth`, both whole or not at all.
 
-    Raises `DataError` when one of them is a file, is not empty, or lies within the other.
+    Raises `DataError` when one of them is a file, is not empty, lies within the other, or cannot be written.
     """
     out, truth = _check_folders(out, truth)
+    try:
+        _write(world, out, truth)
+    except OSError as error:
+        raise DataError(f"{error.filename or out}: cannot be written: {error.strerror or error}") from None
+
+
+def _write(world: World, out: Path, truth: Path) -> None:
     with _Pending(out) as tables, _Pending(truth) as told:
         _write_tables(world.tables, tables.part)
         write_text(tables.part / CONFIG, _run_config(world, out))
         _write_tables(world.truth, told.part)
         write_json(told.part / "truth.json", _facts(world))
+        # The truth goes first: tables that are in place then always have theirs.
         told.keep()
         tables.keep()
 
 
 class _Pending:
-    """A folder under a temporary name beside `path`; `keep` gives it its name, leaving removes what was not kept."""
+    """A folder under a temporary name beside `path`; `keep` gives it its name, an error takes it away again."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path
+        self.path, self.kept = path, False
         path.parent.mkdir(parents=True, exist_ok=True)
         self.part = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
 
     def __enter__(self) -> "_Pending":
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, error: type[BaseException] | None, *_: object) -> None:
         shutil.rmtree(self.part, ignore_errors=True)
+        if error is not None and self.kept:
+            shutil.rmtree(self.path, ignore_errors=True)
 
     def keep(self) -> None:
         """Move the folder to its place; an empty folder there gives way."""
+        # Temporary folders are private; this one is to be read by others.
         self.part.chmod(0o755)
         self.part.replace(self.path)
+        self.kept = True
 
 
 def _check_folders(out: Path, truth: Path) -> tuple[Path, Path]:
