@@ -106,7 +106,7 @@ def test_the_test_events_lie_apart(folder: Path) -> None:
             {"triples": [{"path": "triples.csv"}], "link_by_id": False},
             r"none of the 2 touches an item",
         ),
-        (EVENTS, TRIPLES, {"interactions": []}, r"at least one table of events"),
+        (EVENTS, TRIPLES, {"interactions": [], "triples": []}, r"at least one table of events"),
         (
             EVENTS,
             TRIPLES,

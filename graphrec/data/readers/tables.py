@@ -10,7 +10,7 @@ import polars as pl
 from graphrec.core.errors import DataError
 from graphrec.data.checks import Problems
 from graphrec.data.config import TableFile, TablesConfig
-from graphrec.data.raw import ITEMS, LINKS, TRIPLES, RawTables
+from graphrec.data.raw import INTERACTIONS, ITEMS, LINKS, TRIPLES, RawTables
 from graphrec.data.readers.tables_events import Events, read_events
 from graphrec.data.readers.tables_facts import Facts, read_items, read_links, read_triples
 from graphrec.data.scan import expand, home
@@ -26,7 +26,7 @@ def read(config: TablesConfig) -> RawTables:
     Raises one `DataError` that lists everything that is wrong: file, column and first rows.
     """
     folder = home(config.folder)
-    if not config.interactions:
+    if not config.interactions and not config.triples:
         raise DataError("ingest.tables.interactions: no table given; a run needs at least one table of events")
     problems = Problems()
     events = _each(config.interactions, read_events, folder, problems)
@@ -38,7 +38,10 @@ def read(config: TablesConfig) -> RawTables:
     item = _one_kind("item", events, [*items, *links], problems)
     raw = RawTables(
         interactions=pl.concat(
-            [e.rows.with_columns(pl.col("user").cast(user), pl.col("item").cast(item)) for e in events]
+            [
+                pl.LazyFrame(schema=INTERACTIONS | {"user": user, "item": item}),
+                *(e.rows.with_columns(pl.col("user").cast(user), pl.col("item").cast(item)) for e in events),
+            ]
         ),
         items=_stack([i.rows.with_columns(pl.col("item").cast(item)) for i in items], ITEMS),
         triples=_stack([t.rows for t in triples], TRIPLES),
@@ -80,8 +83,8 @@ def _one_kind(column: str, events: Sequence[Events], facts: Sequence[Facts], pro
     """Return Int64 if that is what the ids are in every table that has rows, else String."""
     kinds = [(e.kinds[column], e.table.where) for e in events]
     kinds += [(f.kind, f.table.where) for f in facts if f.rows.height]
-    if len({kind for kind, _ in kinds}) == 1:
-        return kinds[0][0]
+    if len({kind for kind, _ in kinds}) <= 1:
+        return kinds[0][0] if kinds else pl.String
     number, text = (next(where for kind, where in kinds if kind == wanted) for wanted in (pl.Int64, pl.String))
     problems.warn(number, f"{column} ids are numbers here, but text in {text}; all are taken as text")
     return pl.String
@@ -92,7 +95,7 @@ def _timed(events: Sequence[Events], problems: Problems) -> bool:
     if any(real) and not all(real):
         other = next(e for e in events if not e.real)
         problems.warn(other.table.where, "positions here, but real times in other tables", do="there is no common time")
-    return all(real)
+    return bool(real) and all(real)
 
 
 def _stack(frames: Sequence[pl.DataFrame], schema: Mapping[str, type[pl.DataType]]) -> pl.DataFrame:
