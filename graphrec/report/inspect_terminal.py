@@ -15,7 +15,8 @@ _RELATIONS, _SIZES = 8, ("num_users", "num_items", "num_read", "num_events", "nu
 def inspect_summary(profile: JSON) -> Iterator[RenderableType]:
     """Yield what `graphrec inspect` prints of a profile, part by part."""
     yield Text(inspect_facts.heading(profile), style="bold")
-    yield from (Text(row["text"], style="cyan") for row in profile["identity"])
+    if len(profile["domains"]) > 1:
+        yield from (Text(row["text"], style="cyan") for row in profile["identity"])
     yield from (Text(f"! {caution}", style="yellow") for caution in inspect_facts.cautions(profile))
     yield from (Text(f"  {note}", style="dim") for note in profile["notes"])
     if profile["domains"]:

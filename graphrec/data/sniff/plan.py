@@ -138,6 +138,8 @@ def _reconsidered(guesses: list[Guess]) -> list[Guess]:
 
 
 def _with_others(guess: Guess, events: list[Guess]) -> Guess:
+    if guess.kind == "items" and guess.sample.why:
+        return replace(guess, kind="none", why=guess.sample.why)
     if guess.kind == "items":
         key = guess.column("item")
         if events and max(common(key, g.column("item")) for g in events) < 0.01:

@@ -37,7 +37,7 @@ class Sample:
 
     `form` is parquet, csv, tsv, jsonl, atomic (RecBole), lists (lines of a user and its items), graph,
     or unknown, with `why`. `separator` and `header` are those of delimited text; a file without header
-    has columns c1, c2 and so on.
+    has columns c1, c2 and so on. `why` also names what the readers will refuse in a file that was read.
     """
 
     path: Path
@@ -164,24 +164,24 @@ def _delimited(path: Path, rows: list[str], separator: str, *, whole: bool) -> S
     header = _is_header(first, bodies)
     names = first if header else [f"c{place + 1}" for place in range(len(first))]
     body = rows[1:] if header else rows
-    schema = dict.fromkeys(names, pl.String)
+    schema, why = dict.fromkeys(names, pl.String), ""
     if len(separator) > 1:
         cut = [cells for row in body if len(cells := row.split(separator)) == len(names)]
         frame = pl.DataFrame(cut, schema=schema, orient="row")
     else:
-        frame = _parsed("\n".join(body), separator, schema)
+        frame, why = _parsed("\n".join(body), separator, schema)
     bare = path.name.removesuffix(".gz").removesuffix(".zst")
     form = "atomic" if bare.endswith(ATOMIC) and header and all(map(_TYPED.fullmatch, first)) else _form(separator)
-    return Sample(path=path, form=form, separator=separator, header=header, frame=frame, whole=whole)
+    return Sample(path=path, form=form, separator=separator, header=header, frame=frame, whole=whole, why=why)
 
 
-def _parsed(text: str, separator: str, schema: dict[str, type[pl.String]]) -> pl.DataFrame:
-    """Read delimited text; where quotes do not pair up, they are taken for plain characters."""
+def _parsed(text: str, separator: str, schema: dict[str, type[pl.String]]) -> tuple[pl.DataFrame, str]:
+    """Read delimited text; where quotes do not pair up, they are taken for plain characters, and it is said."""
     read = partial(pl.read_csv, separator=separator, schema=schema, has_header=False, truncate_ragged_lines=True)
     try:
-        return read(io.StringIO(text))
+        return read(io.StringIO(text)), ""
     except PolarsError:
-        return read(io.StringIO(text), quote_char=None)
+        return read(io.StringIO(text), quote_char=None), "has quotes inside fields; double them, or write it as parquet"
 
 
 def _form(separator: str) -> str:

@@ -7,6 +7,7 @@ from graphrec.data.sniff.columns import Column, columns_of, common
 from graphrec.data.sniff.sample import Sample
 
 _MANY, _FEW = 0.9, 0.05
+_NO_ROWS = {True: "is a saved graph", False: "has no rows"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +34,8 @@ class Guess:
 
 def guess_kind(sample: Sample) -> Guess:
     """Tell what the sample is by its own names and values; what other files say comes later."""
-    if sample.form in ("unknown", "graph"):
-        return Guess(sample=sample, kind="none", why=sample.why or "is a saved graph")
+    if sample.form in ("unknown", "graph") or not sample.frame.height:
+        return Guess(sample=sample, kind="none", why=sample.why or _NO_ROWS[sample.form == "graph"])
     if sample.form == "lists":
         why = {"user": "the first number of each line", "item": "all later numbers of the line"}
         return Guess(sample=sample, kind="interactions", roles={"user": "user", "item": "item"}, reasons=why)

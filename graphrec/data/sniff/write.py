@@ -1,18 +1,18 @@
 """The proposal as YAML, every choice with its reason beside it."""
 
 import json
-import os
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+
+import polars as pl
 
 from graphrec.data.sniff.columns import columns_of
 from graphrec.data.sniff.plan import Entry, Plan
 from graphrec.data.sniff.sample import Sample
+from graphrec.data.sniff.scalars import folder_of, path_in, quoted
 from graphrec.data.sniff.tables import Guess
+from graphrec.data.sniff.write_readers import amazon, graph, kgat, recbole
 
-_PLAIN = re.compile(r"[A-Za-z_/][\w./-]*")
-_RESERVED = {"y", "n", "yes", "no", "on", "off", "true", "false", "null", "none"}
 _EACH = 20
 
 
@@ -21,14 +21,10 @@ def as_yaml(plan: Plan, name: str) -> str:
     lines = [
         f"# Proposed from {_files(plan)}: read the reasons, change what is wrong.",
         f"# Run it with: graphrec run {name}.yaml (first look at the data: graphrec inspect {name}.yaml)",
-        f"name: {_quoted(name)}",
+        f"name: {quoted(name)}",
         *_target(plan),
         "ingest:",
-        *(
-            {"tables": _tables, "recbole": _recbole, "kgat": _kgat, "amazon": _amazon, "graph": _graph}[plan.reader](
-                plan
-            )
-        ),
+        *({"tables": _tables, "recbole": recbole, "kgat": kgat, "amazon": amazon, "graph": graph}[plan.reader](plan)),
         *_spaces(plan),
         *_split(plan),
         *(f"# {hint}." for hint in plan.hints),
@@ -45,7 +41,7 @@ def _files(plan: Plan) -> str:
 
 def _target(plan: Plan) -> Iterator[str]:
     yield f"# The domain that the run is for: {plan.target.reason}."
-    yield f"target: {_quoted(plan.target.value)}"
+    yield f"target: {quoted(plan.target.value)}"
 
 
 def _spaces(plan: Plan) -> Iterator[str]:
@@ -86,10 +82,10 @@ def _unused(plan: Plan) -> Iterator[str]:
 
 
 def _tables(plan: Plan) -> Iterator[str]:
-    folder = _folder(plan.files)
+    folder = folder_of(plan.files)
     yield "  tables:"
     yield "    # Paths below start here."
-    yield f"    folder: {_quoted(str(folder))}"
+    yield f"    folder: {quoted(str(folder))}"
     if plan.interactions:
         yield "    interactions:"
         for entry in plan.interactions:
@@ -115,47 +111,63 @@ def _interactions(entry: Entry, folder: Path) -> Iterator[str]:
         if names and role in roles:
             yield f"      # {role} could also be {', '.join(names)}."
     yield from (f"      # {note}." for note in entry.notes)
-    yield f"      - path: {_path(guess.sample.path, folder)}"
+    yield f"      - path: {path_in(guess.sample.path, folder)}"
     yield from _format(guess.sample, roles)
     for option in ("user", "item"):
-        yield f"        {option}: {_quoted(_named(guess, option))}"
+        yield f"        {option}: {quoted(_named(guess, option))}"
     if entry.domain is not None:
-        yield f"        as_domain: {_quoted(entry.domain)}"
+        yield f"        as_domain: {quoted(entry.domain)}"
     else:
-        yield f"        domain: {_quoted(_named(guess, 'domain'))}"
+        yield f"        domain: {quoted(_named(guess, 'domain'))}"
     if entry.only:
-        yield f"        domains: [{', '.join(map(_quoted, entry.only))}]"
+        yield f"        domains: [{', '.join(map(quoted, entry.only))}]"
     for option in ("time", "weight", "split", "event"):
         if option in roles:
-            yield f"        {option}: {_quoted(_named(guess, option))}"
+            yield f"        {option}: {quoted(_named(guess, option))}"
     if entry.split:
         yield f"        as_split: {entry.split}"
     yield from _filters(guess)
 
 
+def _gaps(guess: Guess, roles: Sequence[str]) -> list[str]:
+    """Return the conditions that leave out rows without an id, for the columns that have such rows."""
+    names = [guess.roles[role] for role in roles if role in guess.roles]
+    frame = guess.sample.frame.lazy()
+    if guess.sample.form == "parquet":
+        # Columns are cheap to look through as a whole, and gaps are too rare for a sample.
+        frame = pl.scan_parquet(guess.sample.path)
+    text = (pl.col(name).cast(pl.String).fill_null("").str.strip_chars() == "" for name in names)
+    empty = frame.select(found.any().alias(name) for name, found in zip(names, text, strict=True)).collect()
+    shown = {guess.roles[role]: _named(guess, role) for role in roles if role in guess.roles}
+    return [f'{{column: {quoted(shown[name])}, none_of: [""]}}' for name in names if empty[name][0]]
+
+
 def _filters(guess: Guess) -> Iterator[str]:
+    kept = _gaps(guess, ("user", "item", "domain"))
+    if "label" in guess.roles:
+        kept.append(f"{{column: {quoted(_named(guess, 'label'))}, at_least: 1}}")
+    if kept:
+        yield f"        keep: [{', '.join(kept)}]"
     if "event" in guess.roles:
-        kinds = ", ".join(f"{_quoted(kind)}: 1.0" for kind in guess.column("event").ids)
+        kinds = ", ".join(f"{quoted(kind)}: 1.0" for kind in guess.column("event").ids)
         yield "        # How much each kind of event counts; a kind that is left out of the list is not read."
         yield f"        event_weights: {{{kinds}}}"
-    if "label" in guess.roles:
-        yield f"        keep: [{{column: {_quoted(_named(guess, 'label'))}, at_least: 1}}]"
-    elif "rating" in guess.roles:
+    if "rating" in guess.roles and not kept:
         yield "        # Every rating counts as an event. To keep the good ones only:"
-        yield f"        # keep: [{{column: {_quoted(_named(guess, 'rating'))}, at_least: 4}}]"
+        yield f"        # keep: [{{column: {quoted(_named(guess, 'rating'))}, at_least: 4}}]"
 
 
 def _items(guess: Guess, folder: Path, plan: Plan) -> Iterator[str]:
     yield f"      # {_seen(guess.sample)}"
     yield f"      # item is {guess.roles['item']}: {guess.reasons['item']}."
-    text = ", ".join(map(_quoted, guess.text))
+    text = ", ".join(map(quoted, guess.text))
     # With shared ids any domain will do to find an item; else each domain looks its own items up.
     domains = plan.domains[:1] if plan.item_ids.value == "shared" else plan.domains[:_EACH]
     for domain in domains:
-        yield f"      - path: {_path(guess.sample.path, folder)}"
+        yield f"      - path: {path_in(guess.sample.path, folder)}"
         yield from _format(guess.sample, guess.roles)
-        yield f"        item: {_quoted(_named(guess, 'item'))}"
-        yield f"        as_domain: {_quoted(domain)}"
+        yield f"        item: {quoted(_named(guess, 'item'))}"
+        yield f"        as_domain: {quoted(domain)}"
         yield f"        text: [{text}]"
 
 
@@ -173,11 +185,15 @@ def _knowledge(plan: Plan, folder: Path) -> Iterator[str]:
     for guess in plan.triples:
         yield f"      # {_seen(guess.sample)}"
         yield from (f"      # {role} is {guess.roles[role]}: {reason}." for role, reason in guess.reasons.items())
-        yield f"      {off}- path: {_path(guess.sample.path, folder)}"
+        yield f"      {off}- path: {path_in(guess.sample.path, folder)}"
         yield from (f"{off}{line}" if off else line for line in _format(guess.sample, guess.roles))
         for role in ("head", "relation", "tail", "confidence"):
             if role in guess.roles:
-                yield f"        {off}{role}: {_quoted(_named(guess, role))}"
+                yield f"        {off}{role}: {quoted(_named(guess, role))}"
+        kept = _gaps(guess, ("head", "relation", "tail"))
+        if kept:
+            yield "        # Rows without an id are left out."
+            yield f"        {off}keep: [{', '.join(kept)}]"
     yield from _links(plan, folder)
     if tied and plan.interactions:
         yield f"    # {plan.link.reason}."
@@ -193,64 +209,11 @@ def _links(plan: Plan, folder: Path) -> Iterator[str]:
         yield f"      # {_seen(guess.sample)}"
         yield from (f"      # {role} is {guess.roles[role]}: {reason}." for role, reason in guess.reasons.items())
         for domain in plan.domains[:1] if plan.item_ids.value == "shared" else plan.domains[:_EACH]:
-            yield f"      - path: {_path(guess.sample.path, folder)}"
+            yield f"      - path: {path_in(guess.sample.path, folder)}"
             yield from _format(guess.sample, guess.roles)
-            yield f"        item: {_quoted(_named(guess, 'item'))}"
-            yield f"        entity: {_quoted(_named(guess, 'entity'))}"
-            yield f"        as_domain: {_quoted(domain)}"
-
-
-def _recbole(plan: Plan) -> Iterator[str]:
-    folders = dict.fromkeys(str(path.resolve().parent) for path in plan.files)
-    yield "  # Suffix .inter and typed headers: RecBole's atomic files, one folder a domain."
-    yield "  reader: recbole"
-    yield "  recbole:"
-    yield f"    folders: [{', '.join(map(_quoted, folders))}]"
-
-
-def _kgat(plan: Plan) -> Iterator[str]:
-    names = [path.name for path in plan.files]
-    folder = _folder(plan.files)
-    train = next((n for n in names if "train" in n), names[0])
-    test = next((n for n in names if "test" in n and n != train), None)
-    triples = next((n for n in names if "kg" in n.lower()), None)
-    relations = next((n for n in names if "relation" in n.lower()), None)
-    yield "  # Lines of numbers, a user and then its items: the text files of KGAT and KGIN."
-    yield "  reader: kgat"
-    yield "  kgat:"
-    yield f"    folder: {_quoted(str(folder))}"
-    yield f"    domain: {_quoted(plan.target.value)}"
-    yield f"    train: {_quoted(train)}"
-    yield f"    test: {_quoted(test) if test else 'null'}"
-    yield f"    triples: {_quoted(triples) if triples else 'null'}"
-    yield f"    relations: {_quoted(relations) if relations else 'null'}"
-    if test:
-        yield "  # test.txt is the test. The other choice: leave_last_out."
-        yield "  split: {kind: given}"
-
-
-def _amazon(plan: Plan) -> Iterator[str]:
-    folder = _folder(plan.files)
-    yield "  # Keys of the lines: Amazon Reviews, one file of reviews and one of products for each category."
-    yield "  reader: amazon"
-    yield "  amazon:"
-    yield f"    folder: {_quoted(str(folder))}"
-    yield "    domains:"
-    for domain in plan.domains:
-        own = [path for path in plan.files if domain in path.name]
-        reviews = [path for path in own if not path.name.startswith("meta")]
-        meta = [path for path in own if path.name.startswith("meta")]
-        told = f", metadata: {_path(meta[0], folder)}" if meta else ""
-        yield f"      - {{name: {_quoted(domain)}, reviews: {_path(reviews[0], folder)}{told}}}"
-
-
-def _graph(plan: Plan) -> Iterator[str]:
-    yield "  # A saved graph: .pt of torch-geometric, .bin of dgl."
-    yield "  reader: graph"
-    yield "  graph:"
-    yield f"    path: {_quoted(str(plan.files[0].resolve()))}"
-    yield "    # The node type of the users; item types are those that users have edges to."
-    yield "    user: user"
+            yield f"        item: {quoted(_named(guess, 'item'))}"
+            yield f"        entity: {quoted(_named(guess, 'entity'))}"
+            yield f"        as_domain: {quoted(domain)}"
 
 
 def _seen(sample: Sample) -> str:
@@ -270,7 +233,7 @@ def _format(sample: Sample, roles: Mapping[str, str]) -> Iterator[str]:
         yield f"        separator: {json.dumps(sample.separator)}"
     if sample.form in ("csv", "tsv") and not sample.header:
         names = [_of_role(roles, column.name) for column in columns_of(sample.frame)]
-        yield f"        columns: [{', '.join(map(_quoted, names))}]"
+        yield f"        columns: [{', '.join(map(quoted, names))}]"
 
 
 def _of_role(roles: Mapping[str, str], name: str) -> str:
@@ -280,18 +243,3 @@ def _of_role(roles: Mapping[str, str], name: str) -> str:
 
 def _named(guess: Guess, role: str) -> str:
     return guess.roles[role] if guess.sample.header else role
-
-
-def _folder(paths: Sequence[Path]) -> Path:
-    parents = [str(path.resolve().parent) for path in paths]
-    return Path(os.path.commonpath(parents))
-
-
-def _path(path: Path, folder: Path) -> str:
-    return _quoted(str(path.resolve().relative_to(folder)))
-
-
-def _quoted(text: str) -> str:
-    """Return `text` as a YAML scalar that is read back as the same text."""
-    plain = _PLAIN.fullmatch(text) and text.lower() not in _RESERVED
-    return text if plain else json.dumps(text, ensure_ascii=False)
