@@ -312,6 +312,16 @@ CASES = [
         "events.jsonl: starts with a byte-order mark, which JSON lines may not; save it as plain UTF-8",
     ),
     case(
+        "nul bytes in json",
+        events('{"user":"u1","item":"i1","domain":"shop"}\n{\0user":"u2"}\n', "jsonl"),
+        "events.jsonl: line 2 is no valid JSON (Expecting property name enclosed in double quotes)",
+    ),
+    case(
+        "too many fields in the first row",
+        events(HEAD + "u1,i1,shop,extra\n"),
+        "events.csv: line 2 has 4 fields, expected 3; put quotes around a field that holds the separator",
+    ),
+    case(
         "json NaN",
         events('{"user":"u1","item":"i1","domain":"shop","w":NaN}\n', "jsonl"),
         "events.jsonl: line 1 is no valid JSON (NaN is no JSON number)",

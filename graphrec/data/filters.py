@@ -36,7 +36,7 @@ def kept(table: Table, filters: Sequence[Filter], problems: Problems) -> tuple[p
             meets = meets & _between(number, condition)
         meets = meets & _listed(column, dtype, condition)
     # A null in a condition means that the row does not meet it.
-    return meets.fill_null(False), checks
+    return meets.fill_null(False) if filters else meets, checks
 
 
 def describe_filters(table: Table, filters: Sequence[Filter]) -> str:

@@ -41,7 +41,7 @@ class Id:
 
     def kind(self, measured: pl.DataFrame) -> type[pl.DataType]:
         """Return Int64 or String: what holds every id of the column."""
-        whole = self.dtype.is_integer() if self.odd is None else not measured[f"odd_{self.column}"][0]
+        whole = self.dtype.is_integer() if self.odd is None else not measured[f"odd_{self.column}"].sum()
         return pl.Int64 if whole else pl.String
 
 

@@ -60,34 +60,46 @@ class Table:
         return pl.concat([self._scan([path], whole).with_columns(domain=pl.lit(file_domain(path))) for path in chosen])
 
     def measure(
-        self, checks: Sequence[Check], keep: pl.Expr, extra: Sequence[pl.Expr], problems: Problems
+        self,
+        checks: Sequence[Check],
+        keep: pl.Expr,
+        extra: Sequence[pl.Expr],
+        problems: Problems,
+        *,
+        by: Sequence[str] = (),
     ) -> pl.DataFrame:
         """Run all checks on the rows that `keep` keeps, in one streaming pass, and note what they find.
 
-        Returns one row: num_rows, num_kept, and the aggregates `extra`. Raises `DataError` when a file
-        cannot be read to its end.
+        Returns num_rows, num_kept and the sums `extra`, one row for each value of the columns `by`, of
+        which there should be few. Raises `DataError` when a file cannot be read to its end.
         """
         told = [check.within(keep) for check in checks]
         # A condition on no column is a constant, whose sum would be 1.
         num_kept = keep.sum() if keep.meta.root_names() else pl.len()
-        counts = [pl.len().alias("num_rows"), num_kept.alias("num_kept"), *extra, *count(told)]
-        ends = [pl.col("open_end").sum()] if self._delimited else []
-        measured = collect(self.view(whole=True).select(*counts, *ends), self.paths, self.options)
+        sums = [pl.len().alias("num_rows"), num_kept.alias("num_kept"), *extra, *count(told)]
+        sums += [pl.col("open_end").sum()] if self._delimited else []
+        view = self.view(whole=True)
+        measured = collect(view.group_by(by).agg(sums) if by else view.select(sums), self.paths, self.options)
+        total = measured.select(pl.exclude(by).sum())
         report(
             told,
-            measured,
+            total,
             self.where,
             problems,
             lambda bad, show: list(self._first_rows(bad, show)),
             lambda bad: int(collect(self.view().select(bad.sum()), self.paths, self.options).item()),
         )
-        if ends and measured["open_end"][0]:
+        if self._delimited and total["open_end"][0]:
             self._note_short(problems)
         return measured
 
     def sample(self, keep: pl.Expr, number: int = 1000) -> pl.DataFrame:
-        """Return the first rows that `keep` keeps."""
-        return collect(self.view().filter(keep).head(number), self.paths, self.options)
+        """Return the first rows that `keep` keeps, looked for among the first rows before all others."""
+        for few in (self.view().head(100 * number), self.view()):
+            found = collect(few.filter(keep).head(number), self.paths, self.options)
+            if found.height:
+                break
+        return found
 
     @property
     def _delimited(self) -> bool:

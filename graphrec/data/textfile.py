@@ -108,7 +108,7 @@ def json_object(path: Path, number: int, line: bytes) -> dict[str, object]:
     if not line.strip():
         return {}
     try:
-        value = json.loads(line, parse_constant=_no_constant)
+        value = json.loads(line.decode(), parse_constant=_no_constant)
     except UnicodeDecodeError:
         raise DataError(f"{path}: {not_utf8(number, line)}") from None
     except (ValueError, RecursionError) as error:

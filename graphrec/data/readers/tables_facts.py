@@ -110,16 +110,16 @@ def _collect(
     item = found[0] if ids[0] == "item" else None
     base = [pl.col("item"), pl.col("domain").cast(pl.String)] if item is not None else []
     rows = collect(table.view().filter(keep).select(*base, **made), table.paths, table.options)
-    num_rows = measured["num_rows"][0]
+    num_rows = int(measured["num_rows"].sum())
     read = TableRead(kind=kind, path=table.where, num_rows=num_rows, num_kept=rows.height)
     return Facts(table=table, rows=rows, id=item, kind=item.kind(measured) if item else pl.String, read=read)
 
 
 def _note_empty(table: Table, measured: pl.DataFrame, problems: Problems) -> None:
-    if not measured["num_rows"][0]:
+    if not int(measured["num_rows"].sum()):
         problems.warn(table.where, "the table has no rows")
-    elif not measured["num_kept"][0]:
-        text = f"none of {plural(measured['num_rows'][0], 'row')} is left by the filters"
+    elif not int(measured["num_kept"].sum()):
+        text = f"none of {plural(int(measured['num_rows'].sum()), 'row')} is left by the filters"
         problems.warn(table.where, text, do=describe_filters(table, table.options.keep))
 
 
