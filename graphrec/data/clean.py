@@ -1,9 +1,10 @@
 """Order numbered events, merge repeats, and drop what is too rare, domain by domain.
 
-Everything here is vectorised over integer columns and holds one domain's copy at a time.
+Everything here is compiled or vectorised over integer columns; two domains are worked on at a time.
 """
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import polars as pl
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 from graphrec.core.errors import DataError
 from graphrec.core.types import BoolArray
+from graphrec.data._numba_order import Rows, arrange, core
 from graphrec.data.config import CleanConfig
 
 EVENTS = {
@@ -32,75 +34,47 @@ def clean(events: pl.DataFrame, num_domains: int, config: CleanConfig) -> tuple[
     Users and items with too few partners in a domain go, again and again until none is left (the
     k-core). Raises `DataError` on repeats that the configuration forbids.
     """
-    dropped = {
-        "repeated events": 0,
-        "repeats in another part of a given split": 0,
-        "events of rare items or users": 0,
-    }
-    parts, thin = [], max(config.min_item_users, config.min_user_items) > 1
-    for domain in range(num_domains):
+    num_users, num_items = (int(events[kind].to_numpy().max(initial=-1)) + 1 for kind in ("user", "item"))
+
+    def one(domain: int) -> tuple[pl.DataFrame, tuple[int, int, int]]:
         part = events.filter(pl.col("domain") == domain)
-        once, across = _once(part, config.repeats)
-        dropped["repeats in another part of a given split"] += across
-        kept = once.filter(pl.Series(_core(once, config))) if thin else once
-        dropped["repeated events"] += part.height - once.height - across
-        dropped["events of rare items or users"] += once.height - kept.height
-        parts.append(kept)
-    return pl.concat([pl.DataFrame(schema=EVENTS), *parts]), dropped
+        return _clean_domain(part, num_users, num_items, config)
+
+    with ThreadPoolExecutor(max_workers=2) as threads:
+        parts = list(threads.map(one, range(num_domains)))
+    dropped = [sum(counts) for counts in zip(*(counts for _, counts in parts), (0, 0, 0), strict=True)]
+    return pl.concat([pl.DataFrame(schema=EVENTS), *(part for part, _ in parts)]), dict(
+        zip(_REASONS, dropped, strict=True)
+    )
 
 
-def _once(part: pl.DataFrame, repeats: str) -> tuple[pl.DataFrame, int]:
-    """Sort by user and order, one event for each item; count the merged ones that another part of a split has."""
-    part = _by_time(part)
-    num_items = int(part["item"].to_numpy().max(initial=0)) + 1
-    pair = part["user"].cast(pl.Int64) * num_items + part["item"]
-    rows = pl.DataFrame({"pair": pair, "row": pl.int_range(part.height, dtype=pl.UInt32, eager=True)})
-    rows = rows.sort("pair", maintain_order=True)
-    new = np.ones(part.height, dtype=np.bool_)
-    ordered = rows["pair"].to_numpy()
-    np.not_equal(ordered[1:], ordered[:-1], out=new[1:])
-    across = 0
-    if not new.all():
-        part, across = _merged(part, rows["row"].to_numpy(), new, repeats)
-    return part if part["user"].is_sorted() else part.sort("user", maintain_order=True), across
+_REASONS = ("repeated events", "repeats in another part of a given split", "events of rare items or users")
 
 
-def _by_time(part: pl.DataFrame) -> pl.DataFrame:
-    """Sort by user and time in one pass where both fit one integer, else by time alone."""
-    if not part.height:
-        return part
-    order = part["order"]
-    first, users = int(order.min()), int(part["user"].max()) + 1  # type: ignore[arg-type]
-    span = int(order.max()) - first + 1  # type: ignore[arg-type]
-    if users * span >= 2**63:
-        return part.sort("order", maintain_order=True)
-    return part.sort(part["user"].cast(pl.Int64) * span + (order - first), maintain_order=True)
+def _clean_domain(
+    part: pl.DataFrame, num_users: int, num_items: int, config: CleanConfig
+) -> tuple[pl.DataFrame, tuple[int, int, int]]:
+    """Return the clean events of one domain, and a count for each of `_REASONS`."""
+    user, item, order = (part[name].to_numpy() for name in ("user", "item", "order"))
+    rows, gone, into = arrange(user, item, order, num_users, config.repeats == "last")
+    part, across = _merged(part, gone, into, config.repeats)
+    part = part[rows]
+    least = np.array([config.min_item_users, config.min_user_items])
+    if least.max() == 1:
+        return part, (len(gone) - across, across, 0)
+    kept = part.filter(pl.Series(core(part["user"].to_numpy(), part["item"].to_numpy(), num_items, least)))
+    return kept, (len(gone) - across, across, part.height - kept.height)
 
 
-def _merged(part: pl.DataFrame, row: NDArray[np.uint32], new: BoolArray, repeats: str) -> tuple[pl.DataFrame, int]:
-    """Keep one event of each group; `row` lists events group by group, `new` marks where a group begins."""
+def _merged(part: pl.DataFrame, gone: Rows, into: Rows, repeats: str) -> tuple[pl.DataFrame, int]:
+    """Give the rows `into` the weights of their repeats `gone`; count repeats from another part of a split."""
+    if not len(gone):
+        return part, 0
     if repeats == "error":
-        raise DataError(
-            f"{int((~new).sum())} events repeat a user and an item; ingest.clean.repeats=first or last merges them"
-        )
-    begin = np.flatnonzero(new)
-    end = np.append(begin[1:], len(row)) - 1
-    kept = row[begin if repeats == "first" else end]
-    weight = part["weight"].to_numpy(writable=True)
-    weight[kept] = np.maximum.reduceat(weight[row], begin)
-    said = part["split"].to_numpy()
-    across = int((said[row] != np.repeat(said[kept], end - begin + 1)).sum())
-    return part.with_columns(pl.Series("weight", weight))[np.sort(kept)], across
-
-
-def _core(part: pl.DataFrame, config: CleanConfig) -> BoolArray:
-    """Return the k-core of one domain: the largest part in which every item and user has enough partners."""
-    ends = [(part["item"].to_numpy(), config.min_item_users), (part["user"].to_numpy(), config.min_user_items)]
-    keep, before = np.ones(part.height, dtype=np.bool_), part.height + 1
-    while before != (before := int(keep.sum())):
-        for ids, least in ends:
-            keep &= (np.bincount(ids[keep], minlength=int(ids.max(initial=0)) + 1) >= least)[ids]
-    return keep
+        raise DataError(f"{len(gone)} events repeat a user and an item; ingest.clean.repeats=first or last merges them")
+    weight, said = part["weight"].to_numpy(writable=True), part["split"].to_numpy()
+    np.maximum.at(weight, into, weight[gone])
+    return part.with_columns(pl.Series("weight", weight)), int((said[gone] != said[into]).sum())
 
 
 def segments(events: pl.DataFrame) -> NDArray[np.int64]:
