@@ -6,7 +6,6 @@ users than items of the same popularity taken at random.
 """
 
 import re
-from collections.abc import Iterator
 
 import numpy as np
 import polars as pl
@@ -14,6 +13,7 @@ from scipy.sparse import csr_array
 
 from graphrec.core.seeds import generator
 from graphrec.core.types import JSON, IntArray
+from graphrec.data.clean import domain_slices
 from graphrec.data.dataset import Dataset
 
 MIN_LIFT = 5.0
@@ -22,7 +22,7 @@ MIN_LIFT = 5.0
 MIN_PAIRS = 50
 """A relation that ties fewer pairs of items has no lift."""
 
-_SAMPLE, _NEAR = 5_000, 25
+_SAMPLE, _SAMPLED_PAIRS, _NEAR = 5_000, 50_000, 25
 
 _ACT = "(buy|bought|view|viewed|viewing|purchased?|click|clicked|liked?|watch|watched|listen|listened|rated)"
 _NAMES = re.compile(
@@ -53,7 +53,7 @@ def behaviour_relations(dataset: Dataset, events: pl.DataFrame, *, seed: int = 0
     left, right = item_of[dataset.triples.head], item_of[dataset.triples.tail]
     tied = (left >= 0) & (right >= 0) & (left != right)
     counts = np.bincount(dataset.triples.relation[tied], minlength=len(dataset.relations))
-    lifts = dict(_lifts(dataset, events, counts, left, right, seed)) if counts.max(initial=0) >= MIN_PAIRS else {}
+    lifts = _lifts(dataset, events, counts, left, right, seed) if counts.max(initial=0) >= MIN_PAIRS else {}
     return [
         {
             "relation": name,
@@ -69,40 +69,55 @@ def behaviour_relations(dataset: Dataset, events: pl.DataFrame, *, seed: int = 0
 
 def _lifts(
     dataset: Dataset, events: pl.DataFrame, counts: IntArray, left: IntArray, right: IntArray, seed: int
-) -> Iterator[tuple[int, float]]:
+) -> dict[int, float]:
+    """Return the lift of each relation that ties enough pairs of items."""
     random = generator(seed, "behaviour")
-    near, place = _by_popularity(events, len(dataset.items))
-    for relation in np.flatnonzero(counts >= MIN_PAIRS).tolist():
+    near, place = _by_popularity(events, len(dataset.domains), len(dataset.items))
+    measured = np.flatnonzero(counts >= MIN_PAIRS).tolist()
+    size = max(min(_SAMPLE, _SAMPLED_PAIRS // len(measured)), MIN_PAIRS)
+    pairs = {}
+    for relation in measured:
         rows = np.flatnonzero((dataset.triples.relation == relation) & (left >= 0) & (right >= 0) & (left != right))
-        rows = random.choice(rows, min(_SAMPLE, len(rows)), replace=False)
-        one, two = left[rows], right[rows]
+        rows = random.choice(rows, min(size, len(rows)), replace=False)
         step = random.integers(1, _NEAR + 1, len(rows)) * random.choice([-1, 1], len(rows))
-        other = near[(place[two] + step) % len(near)]
-        real, chance = _num_shared(events, one, two), _num_shared(events, one, other)
+        pairs[relation] = left[rows], right[rows], near[(place[right[rows]] + step) % len(near)]
+    wanted = np.unique(np.concatenate([items for triple in pairs.values() for items in triple]))
+    buyers = _buyers(events, len(dataset.domains), wanted, len(dataset.items))
+    lifts = {}
+    for relation, triple in pairs.items():
+        one, two, other = (np.searchsorted(wanted, items) for items in triple)
+        real, chance = (int(buyers[one].multiply(buyers[second]).sum()) for second in (two, other))
         # Half an event on either side keeps a lift finite where chance pairs share nobody.
-        yield relation, (real + 0.5) / (chance + 0.5)
+        lifts[relation] = (real + 0.5) / (chance + 0.5)
+    return lifts
 
 
-def _by_popularity(events: pl.DataFrame, num_items: int) -> tuple[IntArray, IntArray]:
+def _by_popularity(events: pl.DataFrame, num_domains: int, num_items: int) -> tuple[IntArray, IntArray]:
     """Return all items by domain and number of events, and the place of each item in that list."""
     item = events["item"].to_numpy()
-    domain = np.zeros(num_items, dtype=np.int64)
-    domain[item] = events["domain"].to_numpy()
-    order = np.lexsort((np.bincount(item, minlength=num_items), domain))
-    place = np.empty(num_items, dtype=np.int64)
-    place[order] = np.arange(num_items)
-    return order, place
+    domain, count = np.zeros((2, num_items), dtype=np.int64)
+    for place, rows in enumerate(domain_slices(events, num_domains)):
+        own = np.bincount(item[rows], minlength=num_items)
+        domain[own > 0] = place
+        count += own
+    order = np.lexsort((count, domain))
+    back = np.empty(num_items, dtype=np.int64)
+    back[order] = np.arange(num_items)
+    return order, back
 
 
-def _num_shared(events: pl.DataFrame, left: IntArray, right: IntArray) -> int:
-    """Return how many users the two items of each pair have in common, summed over the pairs."""
-    wanted, column = np.unique(np.concatenate([left, right]), return_inverse=True)
-    item, user = events["item"].to_numpy(), events["user"].to_numpy()
-    place = np.full(max(int(wanted[-1]), int(item.max(initial=0))) + 1, -1, dtype=np.int64)
-    place[wanted] = np.arange(len(wanted))
-    row = place[item]
-    kept = row >= 0
+def _buyers(events: pl.DataFrame, num_domains: int, wanted: IntArray, num_items: int) -> csr_array:
+    """Return which users have which of the `wanted` items, `[len(wanted), num_users]`, each once."""
+    user, item = events["user"].to_numpy(), events["item"].to_numpy()
+    place = np.full(num_items, -1, dtype=np.int32)
+    place[wanted] = np.arange(len(wanted), dtype=np.int32)
+    found = []
+    # Domain by domain, since an index of all events would be twice as large as the events.
+    for rows in domain_slices(events, num_domains):
+        row = place[item[rows]]
+        found.append((row[row >= 0], user[rows][row >= 0]))
+    row, column = (np.concatenate(part) for part in zip(*found, strict=True))
     shape = (len(wanted), int(user.max(initial=0)) + 1)
-    buyers = csr_array((np.ones(int(kept.sum()), dtype=np.int32), (row[kept], user[kept])), shape=shape)
+    buyers = csr_array((np.ones(len(row), dtype=np.int32), (row, column)), shape=shape)
     buyers.data[:] = 1
-    return int(buyers[column[: len(left)]].multiply(buyers[column[len(left) :]]).sum())
+    return buyers

@@ -20,7 +20,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from graphrec.core.seeds import generator
-from graphrec.core.types import JSON, BoolArray
+from graphrec.core.types import JSON, BoolArray, IntArray
 from graphrec.data._numba_leaks import repeats, sketch
 from graphrec.data.clean import domain_slices, segments
 from graphrec.data.config import LeaksConfig
@@ -197,12 +197,22 @@ def _blocked(
     for multipliers in odd:
         signatures = _signatures(events, listed, num_items, multipliers)
         for band in range(0, _BANDS * _ROWS, _ROWS):
-            first, second = signatures[:, band].astype(np.uint64), signatures[:, band + 1]
-            key = pl.Series("key", (first << np.uint64(32)) | second)
-            left = listed.with_columns(key).filter(key.is_duplicated()).drop("row")
+            key = (signatures[:, band].astype(np.uint64) << np.uint64(32)) | signatures[:, band + 1]
+            rows = _repeated(key)
+            left = listed[rows].drop("row").with_columns(key=key[rows])
             right = left.rename({"item": "twin", "domain": "twin_domain", "num_users": "num_twin_users"})
             found.append(left.join(right, on="key").filter((pl.col("domain") != pl.col("twin_domain")) & near))
     return pl.concat(found).drop("key").unique(_PAIR)
+
+
+def _repeated(keys: NDArray[np.uint64]) -> IntArray:
+    """Return where the values stand that occur more than once."""
+    ordered = np.sort(keys)
+    often = np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+    if not len(often):
+        return np.empty(0, dtype=np.int64)
+    near = np.searchsorted(often, keys)
+    return np.flatnonzero(often[np.minimum(near, len(often) - 1)] == keys)
 
 
 def _shared(events: pl.DataFrame, pairs: pl.DataFrame) -> pl.DataFrame:

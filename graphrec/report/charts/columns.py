@@ -26,6 +26,7 @@ def _drawn(name: str, count: int, place: int, width: float, top: int) -> list[Ma
     bar = Markup('<rect class="bar other" x="{}" y="{}" width="{}" height="{}" rx="2"/>').format(
         unit(left + 1), unit(_HEAD + _HEIGHT - high), unit(max(width - 2, 1)), unit(high)
     )
-    # Where bins are many their names would touch: every second one is enough to read the axis.
-    shown = text.format("name", unit(left + width / 2), _HEIGHT + _FOOT + _HEAD - 4, name)
-    return [bar, shown] if width > 24 or place % 2 == 0 else [bar]
+    # The lower end of each bin is enough to read the axis, and where bins are many, that of every second one.
+    start = name.partition("\N{EN DASH}")[0]
+    shown = text.format("name", unit(left + width / 2), _HEIGHT + _FOOT + _HEAD - 4, start)
+    return [bar, shown] if width > 30 or place % 2 == 0 else [bar]
