@@ -92,10 +92,59 @@ _TABLES = {
     ),
 }
 
+_RECBOLE = Seed(
+    {
+        "shop/shop.inter": b"user_id:token\titem_id:token\trating:float\ttimestamp:float\n"
+        + b"".join(b"u%d\ti%d\t%d.5\t%d\n" % (k % 4, k % 6, k % 5, 1700000000 + k) for k in range(20)),
+        "shop/shop.item": b"item_id:token\ttitle:token_seq\tprice:float\ni0\ta b c\t1.5\ni1\td\t2\n",
+        "shop/shop.kg": b"head_id:token\trelation_id:token\ttail_id:token\nm.0\tr\tm.7\nm.1\tr\tm.8\n",
+        "shop/shop.link": b"item_id:token\tentity_id:token\ni0\tm.0\ni1\tm.1\n",
+    },
+    {"folders": ["{folder}/shop"], "keep": [{"column": "rating", "at_least": 1.0}]},
+)
+_KGAT = Seed(
+    {
+        "train.txt": b"".join(b"%d %d %d %d\n" % (k, k % 5, 5 + k % 3, 8) for k in range(12)),
+        "test.txt": b"0 3\n1 4\n",
+        "kg_final.txt": b"".join(b"%d %d %d\n" % (k, k % 2, 20 + k % 3) for k in range(9)),
+        "relation_list.txt": b"org_id remap_id\nhttp://is 0\nhttp://of 1\n",
+    },
+    {"folder": "{folder}", "relations": "relation_list.txt"},
+)
+_AMAZON = Seed(
+    {
+        "reviews.json": b"".join(
+            b'{"reviewerID": "A%d", "asin": "00%d", "overall": %d.0, "unixReviewTime": %d, "reviewText": "\\u00e9"}\n'
+            % (k % 4, k % 6, k % 5 + 1, 1400000000 + k)
+            for k in range(16)
+        ),
+        "meta.json": b"{'asin': '001', 'title': 'It\\'s', 'brand': \"B\", 'categories': [['X', 'Y']], 'related': "
+        b"{'also_bought': ['002']}}\n" + b'{"asin": "002", "title": "T", "categories": [["X"]]}\n',
+        "reviews.jsonl": b"".join(
+            b'{"user_id": "A%d", "parent_asin": "B%d", "rating": %d.0, "timestamp": %d}\n'
+            % (k % 4, k % 6, k % 5 + 1, 1600000000000 + k)
+            for k in range(16)
+        ),
+        "meta.jsonl": b'{"parent_asin": "B1", "title": "T", "store": "S", "categories": ["X"], "features": ["f"]}\n',
+    },
+    {
+        "folder": "{folder}",
+        "domains": [
+            {"name": "old", "reviews": "reviews.json", "metadata": "meta.json"},
+            {"name": "new", "reviews": "reviews.jsonl", "metadata": "meta.jsonl"},
+        ],
+        "behaviour": True,
+        "min_rating": 2.0,
+    },
+)
+
 SEEDS: Mapping[str, Mapping[str, Seed]] = {
-    "tables": {k: Seed(s.files, {"folder": "{folder}", **s.options}) for k, s in _TABLES.items()}
+    "tables": {name: Seed(seed.files, {"folder": "{folder}", **seed.options}) for name, seed in _TABLES.items()},
+    "recbole": {"recbole": _RECBOLE},
+    "kgat": {"kgat": _KGAT},
+    "amazon": {"amazon": _AMAZON},
 }
-"""Reader -> name of a seed -> the seed."""
+"""Reader -> name of a seed -> the seed; a text reader is one row."""
 
 _SPICE = (
     b"\0",

@@ -234,6 +234,22 @@ CASES = [
         "events.csv: column 'item' stands twice in the header; rename one",
     ),
     case(
+        "filter on lists",
+        events(frame(tags=[["a"], ["b"]]), "parquet", keep=[{"column": "tags", "one_of": ["a"]}]),
+        "events.parquet: keep: column 'tags' is List(String), not one value in each row",
+    ),
+    case(
+        "item text in bytes",
+        beside("items.parquet", pl.DataFrame({"item": ["i1"], "text": [b"a"]}), as_domain="shop"),
+        "items.parquet: column 'text' is Binary, no text",
+    ),
+    case(
+        "lists as domains and truth values as weights",
+        events(frame(domain=[["a"], ["b"]], w=[True, False]), "parquet", weight="w"),
+        "events.parquet: column 'domain' is List(String); expected words or numbers\n"
+        "events.parquet: column 'w' is Boolean; expected numbers",
+    ),
+    case(
         "wrong separator",
         events(GOOD.replace(",", ";")),
         "events.csv: one column only, 'user;item;domain;time'; set separator: \";\"",

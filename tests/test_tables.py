@@ -12,6 +12,7 @@ from graphrec.data.config import TableFile
 from graphrec.data.raw import INTERACTIONS, RawTables
 from graphrec.data.readers.tables import files
 from graphrec.data.scan import expand, scan
+from graphrec.data.unreadable import why_unreadable
 from graphrec.stages.ingest import read
 from tests.test_bad_inputs import Content, options, plain, write, zst
 
@@ -392,6 +393,18 @@ def test_a_folder_may_come_from_the_environment(tmp_path: Path, monkeypatch: pyt
     assert column(raw, "user") == ["u1", "u2"]
 
 
+def test_triples_stand_alone(tmp_path: Path) -> None:
+    raw = load(tmp_path, {"t.csv": "head,relation,tail\na,r,b\n"}, interactions=[], triples=[{"path": "t.csv"}])
+    assert (raw.interactions.collect().height, raw.triples.height, raw.timed, raw.warnings) == (0, 1, False, ())
+
+
+def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "events.csv"
+    # Tests may run as root, who may read everything, so the error is made by hand.
+    said = why_unreadable([path], "csv", TableFile(path="events.csv"), PermissionError(13, "denied", str(path)))
+    assert plain(said, tmp_path) == "events.csv: permission denied; make the file readable"
+
+
 def test_nothing_is_read_before_it_is_asked_for(tmp_path: Path) -> None:
     path = tmp_path / "events.csv"
     path.write_text(HEAD + ROWS)
@@ -401,3 +414,10 @@ def test_nothing_is_read_before_it_is_asked_for(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(DataError, match="no such file"):
         expand("events.csv", tmp_path)
+
+
+def test_lists_of_words_in_json_lines_are_text(tmp_path: Path) -> None:
+    lines = '{"item": "a", "title": "A", "tags": ["x", "y"]}\n{"item": "b", "tags": []}\n'
+    items = {"path": "items.jsonl", "text": ["title", "tags"], "as_domain": "shop"}
+    raw = load(tmp_path, {**EVENTS, "items.jsonl": lines}, items=[items])
+    assert raw.items.rows() == [("a", "shop", "A x y"), ("b", "shop", "")]

@@ -19,6 +19,9 @@ def kept(table: Table, filters: Sequence[Filter], problems: Problems) -> tuple[p
     meets, checks = pl.lit(True), list[Check]()
     for k, condition in enumerate(filters):
         column, dtype = f"keep_{k}", table.dtype(f"keep_{k}")
+        if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
+            problems.add(table.where, f"keep: column {condition.column!r} is {dtype}, not one value in each row")
+            continue
         if condition.at_least is not None or condition.at_most is not None:
             if not (dtype.is_numeric() or dtype in (pl.String, pl.Boolean)):
                 problems.add(table.where, f"keep: column {condition.column!r} is {dtype}, no number")

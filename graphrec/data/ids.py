@@ -57,6 +57,7 @@ def find_id(table: Table, column: str, problems: Problems) -> Id | None:
         )
         return None
     value, odd = pl.col(column), None
+    # Whether all ids fit Int64 is counted in the pass of checks, not guessed from the first rows.
     if dtype == pl.String and found == pl.Int64:
         # JSON numbers, read as text: 007 in a later line must not become 7.
         odd = value.cast(pl.Int64, strict=False).cast(pl.String).ne_missing(value)

@@ -70,8 +70,8 @@ def scan(
 ) -> pl.LazyFrame:
     """Return the table in `paths` lazily, its rows in input order; the parts must agree in columns.
 
-    `columns` keeps only these, and drops rows in which all of them are empty (blank lines of text
-    files). `text` names columns that are String even where JSON lines have numbers. `row` adds a
+    `columns` keeps only these. Rows of csv and tsv in which all of them are empty are blank lines, and
+    dropped. `text` names columns that are String even where JSON lines have numbers. `row` adds a
     column of row numbers, counted from 1 without the header, blank lines of csv and tsv included.
     Raises `DataError` on files that cannot be opened and on headers that make no table.
     """
@@ -88,11 +88,9 @@ def scan(
     if columns is not None:
         frame = frame.select(*([row] if row is not None else []), *columns)
     used = names if columns is None else list(columns)
-    if form != "parquet" and used:
-        # A blank line of csv comes as empty strings, of JSON lines not at all.
-        frame = frame.filter(
-            ~pl.all_horizontal(pl.col(name).is_null() | (pl.col(name).cast(pl.String) == "") for name in used)
-        )
+    if form in ("csv", "tsv") and used:
+        # A blank line comes as empty strings; of JSON lines Polars leaves blank ones out.
+        frame = frame.filter(~pl.all_horizontal(pl.col(name).fill_null("") == "" for name in used))
     return frame
 
 

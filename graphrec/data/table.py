@@ -18,6 +18,7 @@ from graphrec.data.textfile import lines, separator_of
 ROW = "row"
 """Name of the column with row numbers, beside our names for the user's columns."""
 
+_NUMBERS, _WORDS = ("weight", "confidence"), ("domain", "event", "split", "relation", "label")
 _ROW = "\0row"  # no header has this name
 _VALUE = re.compile(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?|\d{4}-\d\d-\d\d.*")
 
@@ -95,6 +96,7 @@ class Table:
 
     def sample(self, keep: pl.Expr, number: int = 1000) -> pl.DataFrame:
         """Return the first rows that `keep` keeps, looked for among the first rows before all others."""
+        # Looking for kept rows among the first alone spares a pass over files whose first rows are kept.
         for few in (self.view().head(100 * number), self.view()):
             found = collect(few.filter(keep).head(number), self.paths, self.options)
             if found.height:
@@ -164,7 +166,7 @@ def open_table(options: TableFile, folder: Path, problems: Problems) -> Table | 
 
 
 def take(table: Table, columns: Mapping[str, str], problems: Problems) -> Table | None:
-    """Name the columns that are read, ours -> theirs; note those that the files lack and return None."""
+    """Name the columns that are read, ours -> theirs; note those that are absent or of no use and return None."""
     absent = [name for name in dict.fromkeys(columns.values()) if name not in table.schema]
     if absent and _is_headless(table):
         text = f"no columns {quoted(absent, 8)}; its first line, {quoted(list(table.schema), 8)}, looks like data"
@@ -172,13 +174,26 @@ def take(table: Table, columns: Mapping[str, str], problems: Problems) -> Table 
         return None
     for name in absent:
         problems.add(table.where, f"no column {name!r}", do=_instead(table, name))
-    return None if absent else replace(table, columns=dict(columns))
+    taken = replace(table, columns={name: theirs for name, theirs in columns.items() if theirs in table.schema})
+    odd = [name for name in taken.columns if not _is_usable(name, taken.dtype(name))]
+    for name in odd:
+        wanted = "numbers" if name in _NUMBERS else "words or numbers"
+        problems.add(table.where, f"column {columns[name]!r} is {taken.dtype(name)}; expected {wanted}")
+    return None if absent or odd else taken
 
 
 def file_domain(path: Path) -> str:
     """Return the domain that a file is named for: its name without suffixes."""
     bare = path.name.removesuffix(".gz").removesuffix(".zst")
     return bare.rpartition(".")[0] or bare
+
+
+def _is_usable(name: str, dtype: pl.DataType) -> bool:
+    """Whether a column may have this type; ids, times, texts and filters are looked at where they are used."""
+    if name in _NUMBERS:
+        return dtype.is_numeric() or dtype in (pl.String, pl.Null)
+    odd = dtype.is_nested() or dtype in (pl.Binary, pl.Object, pl.Time, pl.Duration)
+    return name not in _WORDS or not odd
 
 
 def _is_headless(table: Table) -> bool:
@@ -190,6 +205,7 @@ def _is_headless(table: Table) -> bool:
 def _instead(table: Table, name: str) -> str:
     """Say which columns there are, nearest first, and what may have gone wrong."""
     names = list(table.schema)
+    # userId and User_ID are near, whatever the edit distance says.
     by_form = {_bare(other): other for other in reversed(names)}
     close = [by_form[key] for key in difflib.get_close_matches(_bare(name), by_form, n=3, cutoff=0.6)]
     hint = f"did you mean {quoted(close)}? " if close else ""

@@ -48,6 +48,7 @@ def open_bytes(path: Path) -> Iterator[BinaryIO]:
     with path.open("rb") as plain:
         start = plain.read(4)
         plain.seek(0)
+        # The first bytes tell more than the suffix, and Polars goes by them too.
         packed = next((name for magic, name in _PACKED.items() if start.startswith(magic)), None)
         if packed is None:
             yield cast(BinaryIO, plain)
@@ -81,6 +82,7 @@ def head_line(path: Path, options: TableFile, separator: str) -> Head:
         _check_headless(path, fields, options, separator)
         return Head(list(options.columns), number - 1)
     _check_separator(path, fields, separator)
+    # pandas writes its index below an empty name, which is no mistake.
     named = [name for name in fields if name]
     doubled = sorted({name for name in named if named.count(name) > 1})
     if doubled:
@@ -108,6 +110,7 @@ def json_object(path: Path, number: int, line: bytes) -> dict[str, object]:
     if not line.strip():
         return {}
     try:
+        # Decoded here: json guesses UTF-16 from NUL bytes.
         value = json.loads(line.decode(), parse_constant=_no_constant)
     except UnicodeDecodeError:
         raise DataError(f"{path}: {not_utf8(number, line)}") from None
@@ -158,6 +161,7 @@ def _fields(path: Path, line: bytes, separator: str) -> list[str]:
         raise DataError(f"{path}: {not_utf8(1, line)}") from None
     if "\r" in text:
         raise DataError(f"{path}: lines end with a lone carriage return; save it with Unix or Windows line ends")
+    # Quotes mean nothing beside a separator of several characters.
     if len(separator) > 1:
         return text.split(separator)
     try:
@@ -213,6 +217,7 @@ def _is_number(text: str) -> bool:
 
 
 def _kind(value: object) -> type:
+    # A number beyond 64 bits stays exact as text only.
     if isinstance(value, int) and not isinstance(value, bool) and not -(2**63) <= value < 2**63:
         return str
     if isinstance(value, list):

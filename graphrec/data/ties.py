@@ -22,6 +22,8 @@ def check_ties(raw: RawTables, problems: Problems) -> None:
     if not (raw.items.height or raw.links.height or raw.triples.height):
         return
     known = raw.interactions.select("item", "domain").unique().collect(engine="streaming")
+    if not known.height:
+        return
     items = _ids(known["item"])
     for name, table in (("items", raw.items), ("links", raw.links)):
         if table.height:
@@ -55,6 +57,7 @@ def likely_cause(mine: pl.Series, theirs: pl.Series) -> str:
 
 def _check_meet(name: str, kind: str, mine: pl.Series, other: str, theirs: pl.Series, problems: Problems) -> None:
     met = int(mine.is_in(theirs.implode()).sum())
+    # Nothing in common is a mistake; little in common may be a catalogue of which few items are used.
     if not met and len(theirs):
         text = f"none of {plural(len(mine), f'{kind} id')} is in the {other}"
         problems.add(name, text, do=likely_cause(mine, theirs))
@@ -81,6 +84,7 @@ def _count_loose(raw: RawTables, items: pl.Series, ends: pl.Series, problems: Pr
     if unlinked:
         problems.warn("interactions", f"{plural(unlinked, 'item')} of {len(items):,} have no entity in the triples")
     hangs = pl.col("head").is_in(entities.implode()) | pl.col("tail").is_in(entities.implode())
+    # Facts between entities reach an item in two steps, so they are told, not refused.
     loose = raw.triples.filter(~hangs).height
     if loose:
         problems.warn("triples", f"{plural(loose, 'triple')} of {raw.triples.height:,} touch no item themselves")

@@ -131,9 +131,11 @@ def _of_text(value: pl.Expr, sample: pl.Series) -> Clock | None:
 
 def _of_numbers(value: pl.Expr, sample: pl.Series, *, whole: bool) -> Clock:
     numbers = sample.cast(pl.Float64, strict=False).drop_nulls()
+    # As seconds, 20240131 would be a day in August 1970.
     if whole and _are_days(numbers):
         day = value.cast(pl.String).str.to_datetime(_DAY, strict=False, time_unit="us")
         return Clock(order=day.dt.epoch("us"), real=True)
+    # Half of the first values decide; the others are then mistakes, not positions.
     for unit, factor in _UNITS.items():
         inside = numbers.is_between(_EARLY * factor, _LATE * factor).sum()
         if len(numbers) and inside * 2 >= len(numbers):
@@ -145,6 +147,7 @@ def _of_numbers(value: pl.Expr, sample: pl.Series, *, whole: bool) -> Clock:
 def _scaled(value: pl.Expr, times: int, over: int, whole: bool) -> pl.Expr:
     """Return value * times / over as Int64; whole numbers stay exact, what does not fit is null."""
     if whole:
+        # Multiplied as integers, since nanoseconds and large positions do not fit a float.
         number = value.cast(pl.Int64, strict=False)
         if over >= times:
             return number // (over // times)

@@ -56,6 +56,7 @@ def _table_reason(path: Path, form: str, options: TableFile) -> str | None:
     """Walk a csv or tsv file to the first line that is not UTF-8, has too many fields or an open quote."""
     separator = separator_of(options, form)
     head = head_line(path, options, separator)
+    # Python's reader is slow and strict: it runs only after the fast one has failed, and names the line.
     rows = csv.reader(_decoded(path, head.skip), delimiter=separator[0], strict=True)
     before = 0
     try:

@@ -33,6 +33,7 @@ def read(config: TablesConfig) -> RawTables:
     items = _each(config.items, read_items, folder, problems)
     triples = _each(config.triples, read_triples, folder, problems)
     links = _each(config.links, read_links, folder, problems)
+    # Types and ties are looked at only once every table is sound by itself.
     problems.raise_any()
     user = _one_kind("user", events, [], problems)
     item = _one_kind("item", events, [*items, *links], problems)

@@ -224,6 +224,7 @@ def _check_options(options: InteractionTable, where: str, problems: Problems) ->
         problems.add(where, "split and as_split exclude each other")
     if options.event_weights and options.event is None:
         problems.add(where, "event_weights needs event", do="name the column with the kind of event")
+    # Harmless, but surely not what was meant.
     if options.event is not None and not options.event_weights:
         problems.warn(where, "event does nothing without event_weights")
     wrong = sorted(kind for kind, weight in options.event_weights.items() if not weight > 0)

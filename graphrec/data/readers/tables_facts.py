@@ -36,7 +36,7 @@ def read_items(options: ItemTable, folder: Path, problems: Problems) -> Facts | 
     if table is None:
         return None
     for name, theirs in texts.items():
-        if table.dtype(name) == pl.Struct or table.dtype(name) == pl.Object:
+        if not _has_words(table.dtype(name)):
             problems.add(table.where, f"column {theirs!r} is {table.dtype(name)}, no text")
             return None
     text = pl.concat_str([_words(table, name) for name in texts], separator=" ", ignore_nulls=True)
@@ -55,6 +55,7 @@ def read_links(options: LinkTable, folder: Path, problems: Problems) -> Facts | 
 
 def read_triples(options: TripleTable, folder: Path, problems: Problems) -> Facts | None:
     """Check one triple table and return its canonical columns; note what is wrong and return None."""
+    # Our names are numbered, since several columns may make one entity.
     ends = {end: _several(getattr(options, end)) for end in ("head", "tail")}
     columns = {f"{end}_{k}": name for end, names in ends.items() for k, name in enumerate(names)}
     optional = {name: getattr(options, name) for name in ("confidence", "label")}
@@ -121,6 +122,12 @@ def _note_empty(table: Table, measured: pl.DataFrame, problems: Problems) -> Non
     elif not int(measured["num_kept"].sum()):
         text = f"none of {plural(int(measured['num_rows'].sum()), 'row')} is left by the filters"
         problems.warn(table.where, text, do=describe_filters(table, table.options.keep))
+
+
+def _has_words(dtype: pl.DataType) -> bool:
+    """Whether values of this type are text, or become text, or are lists of what does."""
+    single = dtype.inner if isinstance(dtype, pl.List) else dtype
+    return not (single.is_nested() or single in (pl.Binary, pl.Object))  # type: ignore[union-attr]
 
 
 def _words(table: Table, name: str) -> pl.Expr:
