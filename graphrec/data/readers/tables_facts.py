@@ -127,7 +127,7 @@ def _note_empty(table: Table, measured: pl.DataFrame, problems: Problems) -> Non
 def _has_words(dtype: pl.DataType) -> bool:
     """Whether values of this type are text, or become text, or are lists of what does."""
     single = dtype.inner if isinstance(dtype, pl.List) else dtype
-    return not (single.is_nested() or single in (pl.Binary, pl.Object))  # type: ignore[union-attr]
+    return not (single.is_nested() or single in (pl.Binary, pl.Object))
 
 
 def _words(table: Table, name: str) -> pl.Expr:
