@@ -79,14 +79,26 @@ EVENTS = "user,item,t\n" + "".join(f"u{n % 7},i{n % 5},{n}\n" for n in range(35)
     ("yaml", "events", "message"),
     [
         (MINIMAL + "pretran: {}", EVENTS, "error: run.yaml: pretran: unknown key; did you mean: pretrain\n"),
-        (MINIMAL.replace("target: d\n", ""), EVENTS, "error: run.yaml: target: required, but not given\n"),
-        (MINIMAL.replace("e.csv", "f.csv"), EVENTS, "error: f.csv: no such file; relative paths start from "),
-        (MINIMAL, EVENTS.replace("u3", ""), "error: e.csv: column 'user' has 5 nulls (rows 4, 11, 18, 25, 32); "),
-        (MINIMAL, EVENTS.replace("31\n", "x\n"), "error: e.csv: column 't' is String; expected a time"),
         (
-            MINIMAL.replace("time: t", "domains: [c]"),
+            MINIMAL.replace("target: d\n", ""),
             EVENTS,
-            "error: e.csv: domains: no events of 'c'; the table has 'd'",
+            "error: target: not given, and this needs one; set target=DOMAIN (domains of the data: d)\n",
+        ),
+        (MINIMAL.replace("e.csv", "f.csv"), EVENTS, "error: f.csv: no such file; . has "),
+        (
+            MINIMAL,
+            EVENTS.replace("u3", ""),
+            "error: e.csv: column 'user': 5 rows without an id (rows 4, 11, 18, 25, 32); ",
+        ),
+        (
+            MINIMAL,
+            EVENTS.replace("31\n", "x\n"),
+            "error: e.csv: column 't': 1 row whose value is no time like the first ones (row 32: 'x')",
+        ),
+        (
+            MINIMAL.replace("as_domain: d, time: t", "domain: user, domains: [c]"),
+            EVENTS,
+            "error: e.csv: domains: no rows of 'c'; the table has 'u0', 'u1'",
         ),
         (MINIMAL.replace("target: d", "target: e"), EVENTS, "error: target 'e': not in the data; known domains: d\n"),
         (

@@ -18,7 +18,8 @@ def example_folder() -> Path:
 def list_examples() -> list[str]:
     """Return one line per example: its name and the first line of its header."""
     found = sorted(example_folder().glob("*.yaml"))
-    return [f"{path.stem:<10} {path.read_text(encoding='utf-8').splitlines()[0].lstrip('# ')}" for path in found]
+    width = max((len(path.stem) for path in found), default=0)
+    return [f"{path.stem:<{width}} {path.read_text(encoding='utf-8').splitlines()[0].lstrip('# ')}" for path in found]
 
 
 def write_example(name: str, out: Path | None) -> Path:
