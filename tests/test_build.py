@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -10,7 +11,7 @@ from graphrec.core.ids import IdMap
 from graphrec.data.build import Rules, build_dataset
 from graphrec.data.config import CleanConfig, LeaksConfig, SplitConfig
 from graphrec.data.dataset import load_dataset, save_dataset
-from graphrec.data.encode import number
+from graphrec.data.encode import Scopes, number
 from graphrec.data.raw import INTERACTIONS, ITEMS, LINKS, TRIPLES, RawTables
 from graphrec.data.split import PARTS
 
@@ -47,7 +48,8 @@ IDS = [
 def test_ids_survive_the_round_trip(ids: list, per_domain: bool) -> None:
     rows = [(one, one, domain) for domain in ("a", "b") for one in [*ids, *reversed(ids)]]
     frame = raw(rows).interactions
-    known, codes = number(frame, "item", per_domain=per_domain)
+    scopes = Scopes(("a", "b"), np.array([row[2] == "b" for row in rows]).astype(np.uint16))
+    known, codes = number(frame, "item", scopes if per_domain else None)
     assert known.decode(codes).to_list() == [row[1] for row in rows]
     assert len(known) == len(ids) * (2 if per_domain else 1)
     scope = frame.collect()["domain"] if per_domain else None

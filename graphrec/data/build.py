@@ -13,7 +13,7 @@ from graphrec.core.types import BoolArray, IntArray
 from graphrec.data.clean import EVENTS, clean, compact, domain_slices
 from graphrec.data.config import CleanConfig, LeaksConfig, SplitConfig
 from graphrec.data.dataset import TEST, TRAIN, VALID, Dataset, Events
-from graphrec.data.encode import number
+from graphrec.data.encode import Scopes, number
 from graphrec.data.knowledge import number_knowledge
 from graphrec.data.leaks import find_twins, giveaways
 from graphrec.data.raw import RawTables
@@ -94,13 +94,16 @@ def build_dataset(raw: RawTables, rules: Rules, *, seed: int = 0) -> Built:
 
 
 def _numbered(interactions: pl.LazyFrame, domains: tuple[str, ...], rules: Rules) -> tuple[IdMap, IdMap, pl.DataFrame]:
-    # The table is filled by one thread; two columns keep two cores busy.
+    columns = _columns(interactions, domains)
+    scopes = Scopes(domains, columns["domain"].to_numpy())
+    # The table of ids is filled by one thread; two columns keep two cores busy.
     with ThreadPoolExecutor(max_workers=2) as threads:
         waiting = [
-            threads.submit(number, interactions, kind, per_domain=kind in rules.per_domain) for kind in ("user", "item")
+            threads.submit(number, interactions, kind, scopes if kind in rules.per_domain else None)
+            for kind in ("user", "item")
         ]
         (users, user), (items, item) = (one.result() for one in waiting)
-    return users, items, _columns(interactions, domains).with_columns(user=user, item=item).select(*EVENTS)
+    return users, items, columns.with_columns(user=user, item=item).select(*EVENTS)
 
 
 def _split(

@@ -128,7 +128,9 @@ def save_dataset(dataset: Dataset, test: Events, folder: Path) -> None:
     for name in ("users", "items", "entities"):
         getattr(dataset, name).save(folder / f"{name}.parquet")
     for split, events in ((TRAIN, dataset.train), (VALID, dataset.valid), (TEST, test)):
-        pl.DataFrame(vars(events)).write_parquet(folder / f"{split}.parquet")
+        # Half the bytes and, by lz4, half the time: these are the only files that grow with the events.
+        narrow = pl.DataFrame(vars(events)).cast({"user": pl.Int32, "item": pl.Int32, "domain": pl.UInt16})
+        narrow.write_parquet(folder / f"{split}.parquet", compression="lz4")
     pl.DataFrame(vars(dataset.triples)).write_parquet(folder / "triples.parquet")
     links = {"item": dataset.link_item, "entity": dataset.link_entity}
     pl.DataFrame(links).write_parquet(folder / "links.parquet")
@@ -150,8 +152,8 @@ def load_dataset(folder: Path) -> Dataset:
         relations=tuple(names["relations"]),
         **maps,
         catalog={d: catalog.filter(pl.col("domain") == d)["item"].to_numpy() for d in names["domains"]},
-        train=Events(**_columns(folder / f"{TRAIN}.parquet")),
-        valid=Events(**_columns(folder / f"{VALID}.parquet")),
+        train=_load_events(folder, TRAIN),
+        valid=_load_events(folder, VALID),
         triples=Triples(**triples),
         link_item=links["item"],
         link_entity=links["entity"],
@@ -161,7 +163,12 @@ def load_dataset(folder: Path) -> Dataset:
 
 def load_test(folder: Path) -> Events:
     """Read the test events. Only an evaluation that chooses nothing by them may call this."""
-    return Events(**_columns(folder / f"{TEST}.parquet"))
+    return _load_events(folder, TEST)
+
+
+def _load_events(folder: Path, split: str) -> Events:
+    columns = _columns(folder / f"{split}.parquet")
+    return Events(**{name: column if name == "weight" else column.astype(np.int64) for name, column in columns.items()})
 
 
 _KINDS = {"users": "user", "items": "item", "entities": "entity"}

@@ -6,12 +6,16 @@ gives: for a hundred million distinct ids, the chance that two of them are ever 
 whatever the order of the rows.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from graphrec.core.errors import DataError
 from graphrec.core.ids import IdMap
+from graphrec.core.seeds import generator
 from graphrec.core.types import IntArray
 from graphrec.data._numba_table import number_keys
 
@@ -21,18 +25,29 @@ Codes = NDArray[np.int32]
 _SEEDS = (11, 12)
 
 
-def number(frame: pl.LazyFrame, kind: str, *, per_domain: bool) -> tuple[IdMap, Codes]:
+@dataclass(frozen=True)
+class Scopes:
+    """The domain of each row, as positions in `names`: what an id counts within where it is not shared."""
+
+    names: Sequence[str]
+    codes: NDArray[np.uint16]
+
+
+def number(frame: pl.LazyFrame, kind: str, scopes: Scopes | None = None) -> tuple[IdMap, Codes]:
     """Number the distinct ids of column `kind` (`user` or `item`) of `frame`.
 
-    Returns the map and the internal id of each row, `[num_rows]`. With `per_domain` an id counts once for
-    each value of the column `domain`. The column is Int64 or String and has no nulls. Peak memory is
-    about 20 bytes a row and 60 bytes an id besides its text. Raises `DataError` above 2**31 - 1 distinct ids.
+    Returns the map and the internal id of each row, `[num_rows]`. With `scopes` an id counts once for
+    each domain. The column is Int64 or String and has no nulls. Peak memory is about 20 bytes a row
+    and 60 bytes an id besides its text. Raises `DataError` above 2**31 - 1 distinct ids.
     """
-    key, spread = _keys(frame, kind, per_domain)
+    key, spread = _keys(frame.select(kind), kind, scopes)
     codes, first = number_keys(key, spread)
     del key, spread
     rows = _marked(first, len(codes))
-    table = _distinct(frame, kind, per_domain, rows).with_columns(code=pl.Series(codes[rows]))
+    table = _distinct(frame.select(id=kind), rows).with_columns(
+        scope=pl.lit("") if scopes is None else pl.Series(scopes.names, dtype=pl.String).gather(scopes.codes[rows]),
+        code=pl.Series(codes[rows]),
+    )
     if table.height > np.iinfo(np.int32).max:
         raise DataError(f"{kind} ids: {table.height} distinct ids, more than this version numbers ({2**31 - 1})")
     # By two columns and in the streaming engine, text is compared as bytes: several times faster than by one.
@@ -42,15 +57,21 @@ def number(frame: pl.LazyFrame, kind: str, *, per_domain: bool) -> tuple[IdMap, 
     return IdMap(kind, table.select("scope", "id")), place[codes]
 
 
-def _keys(frame: pl.LazyFrame, kind: str, per_domain: bool) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+def _keys(column: pl.LazyFrame, kind: str, scopes: Scopes | None) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     """Return two 64-bit keys a row: two hashes, or twice the integer itself, which needs none."""
-    if not per_domain and frame.collect_schema()[kind] == pl.Int64:
-        exact = frame.select(pl.col(kind)).collect(engine="streaming")[kind].to_numpy().view(np.uint64)
+    if scopes is None and column.collect_schema()[kind] == pl.Int64:
+        exact = column.collect(engine="streaming")[kind].to_numpy().view(np.uint64)
         return exact, exact
-    value = pl.struct("domain", kind) if per_domain else pl.col(kind)
-    hashes = frame.select(value.hash(seed).alias(str(seed)) for seed in _SEEDS).collect(engine="streaming")
-    first, second = (hashes[str(seed)].to_numpy() for seed in _SEEDS)
+    hashes = column.select(pl.col(kind).hash(seed).alias(str(seed)) for seed in _SEEDS).collect(engine="streaming")
+    first, second = (_apart(hashes[str(seed)].to_numpy(), scopes, seed) for seed in _SEEDS)
     return first, second
+
+
+def _apart(key: NDArray[np.uint64], scopes: Scopes | None, seed: int) -> NDArray[np.uint64]:
+    """Set equal ids of two domains apart by a random word for each domain, without hashing pairs."""
+    if scopes is None:
+        return key
+    return key ^ generator(seed, "scopes").integers(0, 2**64, len(scopes.names), dtype=np.uint64)[scopes.codes]
 
 
 def _marked(rows: NDArray[np.uint32], num_rows: int) -> IntArray:
@@ -60,12 +81,10 @@ def _marked(rows: NDArray[np.uint32], num_rows: int) -> IntArray:
     return np.flatnonzero(mask)
 
 
-def _distinct(frame: pl.LazyFrame, kind: str, per_domain: bool, rows: IntArray) -> pl.DataFrame:
-    """Collect `scope` and `id` of the ascending `rows`, batch by batch."""
-    scope = pl.col("domain") if per_domain else pl.lit("")
-    columns = frame.select(scope.cast(pl.String).alias("scope"), pl.col(kind).alias("id"))
-    parts, start = [columns.head(0).collect()], 0
-    for batch in columns.collect_batches(maintain_order=True):
+def _distinct(column: pl.LazyFrame, rows: IntArray) -> pl.DataFrame:
+    """Collect the ascending `rows` of `column`, batch by batch."""
+    parts, start = [column.head(0).collect()], 0
+    for batch in column.collect_batches(maintain_order=True):
         first, last = np.searchsorted(rows, [start, start + batch.height])
         parts.append(batch[rows[first:last] - start])
         start += batch.height
