@@ -1,5 +1,6 @@
 """`graphrec init`: what files are taken for, and whether the configuration that is written works."""
 
+import datetime
 import gzip
 import json
 from pathlib import Path
@@ -367,3 +368,29 @@ def test_empty_ids_are_filtered_where_they_stand(tmp_path: Path) -> None:
     (table,) = load_config(tmp_path / "own.yaml", []).ingest.tables.interactions
     assert [(rule.column, rule.none_of) for rule in table.keep] == [("user", ("",))]
     assert inspect_data(tmp_path / "own.yaml", [], tmp_path / "run").exists()
+
+
+def test_columns_that_no_role_can_use_are_passed_over(tmp_path: Path) -> None:
+    num = range(60)
+    odd = {
+        "user": [f"u{n % 7}" for n in num],
+        "item": [n % 11 for n in num],
+        "basket": [[n, n + 1] for n in num],
+        "place": [{"x": n} for n in num],
+        "stay": [datetime.timedelta(n) for n in num],
+        "raw": [b"x" for _ in num],
+        "nothing": [None for _ in num],
+        "share": [float("nan") for _ in num],
+    }
+    pl.DataFrame(odd).write_parquet(tmp_path / "odd.parquet")
+    plan = make_plan(read_samples([tmp_path]))
+    assert roles(plan) == {"odd.parquet": {"kind": "interactions", "user": "user", "item": "item"}}
+    (tmp_path / "nested.jsonl").write_text('{"user": {"id": 1}, "item": 5}\n{"user": {"id": 2}, "item": 6}\n')
+    assert [path.name for path, _ in make_plan(read_samples([tmp_path])).unused] == ["nested.jsonl"]
+
+
+@pytest.mark.parametrize("text", [b"", b"\n\n", b"user,item\n", bytes(range(256)), "user,item\n1,2\n".encode("utf-16")])
+def test_files_that_cannot_be_read_are_named(text: bytes, tmp_path: Path) -> None:
+    (tmp_path / "f.csv").write_bytes(text)
+    with pytest.raises(DataError, match=r"f\.csv: (is empty|has no rows|cannot be read)"):
+        make_plan(read_samples([tmp_path]))

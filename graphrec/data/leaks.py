@@ -4,7 +4,7 @@
 held-out event in one domain stands in the user's history of the other. Twins are told by their buyer
 sets: at least `min_buyers` users in common and a Jaccard similarity of at least `min_jaccard`. No pair
 of all items is looked at: items that share a min-hash band of two values (Broder 1997) are compared
-exactly, which finds a pair of similarity 0.6 with probability 0.995 and of 0.8 with 0.99999.
+exactly, which finds a pair of similarity 0.6 with probability 0.99 and of 0.8 with 0.9999.
 
 Two rates are told apart. *Given away*: the twins are told by all events; this is what can be known.
 *Visible*: of these, the twins that training and validation events alone tell; this is what a model can

@@ -30,12 +30,12 @@ class Column:
 
     @cached_property
     def kind(self) -> str:
-        """Return int, float, time, text, list (of ids or nested) or empty."""
+        """Return int, float, time, text, list (of ids), empty, or other, which no role can use."""
         values = self.filled
         if not len(values):
             return "empty"
-        if values.dtype.is_nested():
-            return "list"
+        if values.dtype.is_nested() or values.dtype in (pl.Duration, pl.Time, pl.Binary, pl.Object):
+            return "list" if isinstance(values.dtype, pl.List | pl.Array) else "other"
         if values.dtype.is_temporal():
             return "time"
         if values.dtype.is_integer() or values.dtype == pl.Boolean:
@@ -48,12 +48,12 @@ class Column:
     def texts(self) -> pl.Series:
         """The filled values as text, as ids of other files are compared with them."""
         values = self.filled
-        if values.dtype.is_float():
+        if self.kind in ("list", "other") and values.dtype != pl.String:
+            # Never compared with anything: a few are enough to show.
+            return pl.Series([str(value) for value in values.head(100)], dtype=pl.String)
+        if values.dtype.is_float() and self.kind == "int":
             values = values.cast(pl.Int64, strict=False)
-        texts = (
-            values.cast(pl.String) if not values.dtype.is_nested() else values.cast(pl.List(pl.String)).list.join(",")
-        )
-        return texts.str.strip_chars()
+        return values.cast(pl.String).drop_nulls().str.strip_chars()
 
     @cached_property
     def numbers(self) -> pl.Series:
