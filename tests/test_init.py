@@ -297,6 +297,23 @@ def test_ids_counted_from_zero_in_each_file_are_not_shared(tmp_path: Path) -> No
     assert plan.target.value == "books"
 
 
+def test_disjoint_ids_of_equally_many_are_not_taken_for_shared(tmp_path: Path) -> None:
+    one = "".join(f"u{n % 20},a{n % 30}\n" for n in range(200))
+    plan = written(tmp_path, one__csv=f"user,item\n{one}", two__csv=f"user,item\n{one.replace('a', 'b')}")
+    assert (plan.users.value, plan.item_ids.value) == ("shared", "per_domain")
+    assert plan.item_ids.reason.startswith("hardly any item is in two domains: 0.0%")
+
+
+def test_items_that_say_their_domain_need_one_entry(tmp_path: Path) -> None:
+    rows = "".join(f"u{n % 20},{'ab'[n % 2]}{n % 30},{'ab'[n % 2]}\n" for n in range(200))
+    titles = "".join(f"{'ab'[n % 2]}{n},{'ab'[n % 2]},a thing called {n}\n" for n in range(30))
+    written(tmp_path, e__csv=f"user,item,domain\n{rows}", t__csv=f"item,domain,title\n{titles}")
+    write_config([tmp_path], tmp_path / "own.yaml")
+    (table,) = load_config(tmp_path / "own.yaml", []).ingest.tables.items
+    assert (table.domain, table.as_domain, table.text) == ("domain", None, ("title",))
+    assert inspect_data(tmp_path / "own.yaml", [], tmp_path / "run").exists()
+
+
 def test_triples_that_nothing_ties_to_items_wait_as_a_comment(tmp_path: Path) -> None:
     rows = "".join(f"u{n % 20},i{n % 30}\n" for n in range(200))
     facts = "".join(f"Q{n},P{n % 3},Q{n % 40 + 500}\n" for n in range(200))

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from graphrec.data.sniff.columns import Column, within
+from graphrec.data.sniff.columns import Column, common, within
 from graphrec.data.sniff.tables import Guess
 
 MIN_EVENTS, ENOUGH_USERS = 3, 50
@@ -132,13 +132,7 @@ def _counted_apart(columns: Mapping[str, Column]) -> bool:
 
 def _largest_share(columns: Mapping[str, Column]) -> tuple[float, tuple[str, str]]:
     """Return the largest share of common ids of any two domains, and which they are."""
-    pairs = {
-        pair: min((columns[name].ids for name in pair), key=len).is_in(
-            max((columns[name].ids for name in pair), key=len).implode()
-        )
-        for pair in list(combinations(columns, 2))[:300]
-    }
-    shares = {pair: float(found.mean() or 0) for pair, found in pairs.items()}  # type: ignore[arg-type]
+    shares = {pair: common(columns[pair[0]], columns[pair[1]]) for pair in list(combinations(columns, 2))[:300]}
     best = max(shares, key=lambda pair: shares[pair])
     return shares[best], best
 

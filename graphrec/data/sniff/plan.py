@@ -54,9 +54,9 @@ def make_plan(samples: Sequence[Sample]) -> Plan:
     plan = Plan(
         reader="tables",
         interactions=tuple(entries),
-        items=tuple(kinds["items"]),
+        items=tuple(_with_domain(guess, members.domains) for guess in kinds["items"]),
         triples=tuple(kinds["triples"]),
-        links=tuple(kinds["links"]),
+        links=tuple(_with_domain(guess, members.domains) for guess in kinds["links"]),
         domains=members.domains,
         hints=_hints(kinds["interactions"], kinds["items"], kinds["triples"]),
         unused=tuple((g.sample.path, g.why) for g in guesses if g.kind == "none"),
@@ -190,6 +190,16 @@ def _same_ends(guess: Guess, ends: list[pl.Series]) -> bool:
         guess.column(end).values.cast(pl.String).equals(values.cast(pl.String))
         for end, values in zip(("head", "tail"), ends, strict=True)
     )
+
+
+def _with_domain(guess: Guess, domains: tuple[str, ...]) -> Guess:
+    """Add the column that holds names of the domains, where the table has one."""
+    for column in columns_of(guess.sample.frame) if len(domains) > 1 else ():
+        if column.num <= len(domains) and column.kind != "other" and set(column.ids) <= set(domains):
+            reasons = {**guess.reasons, "domain": "its values are the domains of the interactions"}
+            text = tuple(name for name in guess.text if name != column.name)
+            return replace(guess, roles={**guess.roles, "domain": column.name}, text=text, reasons=reasons)
+    return guess
 
 
 def _hints(events: list[Guess], items: list[Guess], triples: list[Guess]) -> tuple[str, ...]:

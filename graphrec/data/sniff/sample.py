@@ -24,6 +24,7 @@ ATOMIC = (".inter", ".item", ".user", ".kg", ".link", ".net")
 """Suffixes of RecBole's atomic files."""
 
 _GRAPHS = (".pt", ".bin")
+_PROSE = (".md", ".pdf", ".html", ".yaml", ".yml", ".py", ".ipynb")
 _MAX_BYTES = 64 * 2**20
 _SLICES = 10
 _SEPARATORS = ("\t", ",", ";", "|", "::", " ")
@@ -86,7 +87,7 @@ def read_sample(path: Path) -> Sample:
 
 
 def _is_prose(path: Path) -> bool:
-    return path.suffix.lower() in (".md", ".pdf", ".html") or stem(path).lower().startswith(("readme", "license"))
+    return path.suffix.lower() in _PROSE or stem(path).lower().startswith(("readme", "license"))
 
 
 def _parquet(path: Path) -> Sample:

@@ -160,15 +160,21 @@ def _filters(guess: Guess) -> Iterator[str]:
 def _items(guess: Guess, folder: Path, plan: Plan) -> Iterator[str]:
     yield f"      # {_seen(guess.sample)}"
     yield f"      # item is {guess.roles['item']}: {guess.reasons['item']}."
-    text = ", ".join(map(quoted, guess.text))
-    # With shared ids any domain will do to find an item; else each domain looks its own items up.
-    domains = plan.domains[:1] if plan.item_ids.value == "shared" else plan.domains[:_EACH]
-    for domain in domains:
+    for domain in _domains_of(guess, plan):
         yield f"      - path: {path_in(guess.sample.path, folder)}"
         yield from _format(guess.sample, guess.roles)
         yield f"        item: {quoted(_named(guess, 'item'))}"
-        yield f"        as_domain: {quoted(domain)}"
-        yield f"        text: [{text}]"
+        yield f"        {domain}"
+        yield f"        text: [{', '.join(map(quoted, guess.text))}]"
+
+
+def _domains_of(guess: Guess, plan: Plan) -> list[str]:
+    """Return the options that say which domains a table of items or links is for, one table for each."""
+    if "domain" in guess.roles:
+        return [f"domain: {quoted(_named(guess, 'domain'))}"]
+    # With shared ids any domain will do to find an item; else each domain looks its own items up.
+    domains = plan.domains[:1] if plan.item_ids.value == "shared" else plan.domains[:_EACH]
+    return [f"as_domain: {quoted(domain)}" for domain in domains]
 
 
 def _knowledge(plan: Plan, folder: Path) -> Iterator[str]:
@@ -208,12 +214,12 @@ def _links(plan: Plan, folder: Path) -> Iterator[str]:
     for guess in plan.links:
         yield f"      # {_seen(guess.sample)}"
         yield from (f"      # {role} is {guess.roles[role]}: {reason}." for role, reason in guess.reasons.items())
-        for domain in plan.domains[:1] if plan.item_ids.value == "shared" else plan.domains[:_EACH]:
+        for domain in _domains_of(guess, plan):
             yield f"      - path: {path_in(guess.sample.path, folder)}"
             yield from _format(guess.sample, guess.roles)
             yield f"        item: {quoted(_named(guess, 'item'))}"
             yield f"        entity: {quoted(_named(guess, 'entity'))}"
-            yield f"        as_domain: {quoted(domain)}"
+            yield f"        {domain}"
 
 
 def _seen(sample: Sample) -> str:
