@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from graphrec.cli.config import load_config
-from graphrec.cli.pipeline import _bring, make_recipes
+from graphrec.cli.pipeline import bring, make_recipes
 from graphrec.cli.table import STAGES
 from graphrec.core import files
 from graphrec.core.artifacts import RunFolder
@@ -24,7 +24,7 @@ def inspect_data(config: Path, overrides: list[str], out: Path | None) -> Path:
     run = RunFolder(out or Path("runs") / loaded.name)
     with run.lock():
         recipe = make_recipes(loaded, ["ingest"])["ingest"]
-        artifact = _bring(run, STAGES["ingest"], recipe, {}, loaded, NullTracker())
+        artifact = bring(run, STAGES["ingest"], recipe, {}, loaded, NullTracker())
         summary = files.read_json(artifact.file("summary.json"))
         page = run.path / "inspect.html"
         write_inspect(summary, loaded.name, page)

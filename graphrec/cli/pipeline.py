@@ -54,7 +54,7 @@ def run_stages(config: RunConfig, folder: Path, names: Sequence[str], *, track: 
         with _tracker(config, run, active=track and (bool(missing) or unreported)) as tracker:
             artifacts: dict[str, Artifact] = {}
             for name in names:
-                artifacts[name] = _bring(run, stage_row(config, name), recipes[name], artifacts, config, tracker)
+                artifacts[name] = bring(run, stage_row(config, name), recipes[name], artifacts, config, tracker)
                 if name == "ingest":
                     _say_notes(artifacts[name])
                 if name == "ingest" and (config.target or any(STAGES[other].for_target for other in names)):
@@ -150,9 +150,10 @@ def _base(config: RunConfig) -> RunFolder:
     return RunFolder.open(Path(config.base.run or ""))
 
 
-def _bring(
+def bring(
     run: RunFolder, stage: Stage, recipe: Recipe, done: Mapping[str, Artifact], config: RunConfig, tracker: Tracker
 ) -> Artifact:
+    """Return the finished artifact of `recipe`, made now unless it was before."""
     finished = run.find(recipe)
     if finished is not None:
         console.print(f"[dim]  {stage.name:<10} skipped, finished before ({finished.path.name})[/dim]")

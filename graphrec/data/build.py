@@ -135,8 +135,8 @@ def _same_id_type(raw: RawTables) -> RawTables:
 
 def _columns(interactions: pl.LazyFrame, domains: tuple[str, ...]) -> pl.DataFrame:
     """Collect what is not an id, in the types of numbered events."""
-    parts = pl.col("split").replace_strict(PARTS, range(len(PARTS)), default=UNSAID, return_dtype=pl.UInt8)
-    domain = pl.col("domain").replace_strict(domains, range(len(domains)), return_dtype=pl.UInt16)
+    parts = pl.col("split").cast(pl.Enum(PARTS)).to_physical().cast(pl.UInt8).fill_null(UNSAID)
+    domain = pl.col("domain").cast(pl.Enum(domains)).to_physical().cast(pl.UInt16)
     return interactions.select(domain, "order", "weight", parts).collect(engine="streaming")
 
 
@@ -160,9 +160,10 @@ def _compacted(ids: IdMap, kind: str, events: pl.DataFrame) -> tuple[IdMap, pl.D
 
 
 def _events(events: pl.DataFrame, part: str) -> Events:
-    rows = events.filter(pl.col("split") == PARTS.index(part))
-    user, item, domain = (rows[name].cast(pl.Int64).to_numpy(writable=True) for name in ("user", "item", "domain"))
-    return Events(user=user, item=item, domain=domain, weight=rows["weight"].to_numpy(writable=True))
+    rows = events["split"].to_numpy() == PARTS.index(part)
+    # Column by column, so that no second table of events stands beside the first.
+    user, item, domain = (events[name].to_numpy()[rows].astype(np.int64) for name in ("user", "item", "domain"))
+    return Events(user=user, item=item, domain=domain, weight=events["weight"].to_numpy()[rows])
 
 
 def _catalog(events: pl.DataFrame, domains: tuple[str, ...], num_items: int) -> dict[str, IntArray]:

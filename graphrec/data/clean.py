@@ -94,5 +94,7 @@ def compact(codes: NDArray[np.int32], num: int) -> tuple[BoolArray, NDArray[np.i
 
 def domain_slices(events: pl.DataFrame, num_domains: int) -> Iterator[slice]:
     """Yield the rows of each domain in sorted `events`."""
-    bounds = np.searchsorted(events["domain"].to_numpy(), np.arange(num_domains + 1))
+    domain = events["domain"].to_numpy()
+    # In the column's own type, or the search would copy the whole column into a wider one.
+    bounds = np.searchsorted(domain, np.arange(num_domains + 1, dtype=domain.dtype))
     yield from (slice(int(a), int(b)) for a, b in zip(bounds[:-1], bounds[1:], strict=True))

@@ -58,7 +58,7 @@ def cost_plan(domains: list[JSON], num_rows: int, sizes: Mapping[str, int]) -> J
     entities and triples.
     """
     of = {**sizes, "fixed": 1, "rows": num_rows, **_driving(domains)}
-    stages = [
+    stages: list[JSON] = [
         {
             "stage": stage,
             "minutes": sum(value * of[name] for name, value in seconds.items()) / 60,
@@ -69,13 +69,13 @@ def cost_plan(domains: list[JSON], num_rows: int, sizes: Mapping[str, int]) -> J
     ]
     return {
         "stages": stages,
-        "minutes": sum(row["minutes"] for row in stages),
-        "gib": max(row["gib"] for row in stages),
+        "minutes": sum(float(row["minutes"]) for row in stages),
+        "gib": max(float(row["gib"]) for row in stages),
     }
 
 
 def _driving(domains: list[JSON]) -> dict[str, int]:
-    largest = max((d["num_items"] for d in domains), default=0)
+    largest: int = max((d["num_items"] for d in domains), default=0)
     return {
         "events": sum(d["num_train"] for d in domains),
         "target_events": max((d["num_train"] for d in domains), default=0),

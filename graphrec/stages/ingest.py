@@ -1,5 +1,6 @@
 """Ingest: tables in, everything checked, ids assigned, events split, and the picture of it all."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -22,11 +23,14 @@ def run(context: StageContext, config: IngestConfig) -> None:
     """Read the tables that `config` names and write the numbered data set."""
     raw = read(config)
     built, truth = ingest(raw, config, seed=context.seed)
-    save_dataset(built.dataset, built.test, context.out)
+    with ThreadPoolExecutor(max_workers=1) as writer:
+        # Written while it is being described: at a hundred million events each takes its time.
+        writing = writer.submit(save_dataset, built.dataset, built.test, context.out)
+        about = profile(built, raw, leaks=config.leaks, seed=context.seed)
+        writing.result()
     if truth is not None:
         pl.DataFrame({"true": truth}).write_parquet(context.out / "truth.parquet")
     found = None if truth is None else {"num_wrong": int((~truth).sum()), "num_known": int(truth.count())}
-    about = profile(built, raw, leaks=config.leaks, seed=context.seed)
     context.finish({"about": raw.about, "truth": found, "profile": about})
 
 

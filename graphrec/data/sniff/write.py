@@ -7,7 +7,8 @@ from pathlib import Path
 import polars as pl
 
 from graphrec.data.sniff.columns import columns_of
-from graphrec.data.sniff.plan import Entry, Plan
+from graphrec.data.sniff.entries import Entry
+from graphrec.data.sniff.plan import Plan
 from graphrec.data.sniff.sample import Sample
 from graphrec.data.sniff.scalars import folder_of, path_in, quoted
 from graphrec.data.sniff.tables import Guess
