@@ -8,7 +8,7 @@ import pytest
 from graphrec.core.config import parse
 from graphrec.core.errors import DataError
 from graphrec.data.dataset import domain_split, load_dataset, load_test, save_dataset
-from graphrec.data.profile import profile
+from graphrec.data.inspect.profile import profile
 from graphrec.data.readers.journey import read as read_journey
 from graphrec.data.readers.tables import read as read_tables
 from graphrec.stages.config import IngestConfig

@@ -7,10 +7,10 @@ import polars as pl
 import pytest
 
 from graphrec.core.ids import IdMap
-from graphrec.data.behaviour import behaviour_relations, is_behaviour
 from graphrec.data.config import LeaksConfig
 from graphrec.data.dataset import Dataset, Events, Triples
-from graphrec.data.leaks import find_twins, giveaways, leak_rates, leak_report, repeated_pairs
+from graphrec.data.inspect.behaviour import behaviour_relations, is_behaviour
+from graphrec.data.inspect.leaks import find_twins, giveaways, leak_rates, leak_report, repeated_pairs
 from graphrec.data.split import PARTS
 
 THREE = LeaksConfig(min_buyers=3)

@@ -11,9 +11,9 @@ from graphrec.cli.config import load_config
 from graphrec.core.types import JSON
 from graphrec.data.build import Built, Rules, build_dataset
 from graphrec.data.config import CleanConfig, LeaksConfig, SplitConfig
-from graphrec.data.cost import BYTES, SECONDS, cost_plan
-from graphrec.data.overlap import Membership
-from graphrec.data.profile import degrees, long_tail, profile
+from graphrec.data.inspect.cost import BYTES, SECONDS, cost_plan
+from graphrec.data.inspect.overlap import Membership
+from graphrec.data.inspect.profile import degrees, long_tail, profile
 from graphrec.data.raw import INTERACTIONS, ITEMS, LINKS, TRIPLES, RawTables, TableRead
 from graphrec.stages.ingest import ingest, read
 from tests.house import HOME

@@ -9,10 +9,10 @@ import pytest
 
 from graphrec.core.errors import DataError
 from graphrec.data.config import TableFile
+from graphrec.data.files.scan import expand, scan
+from graphrec.data.files.unreadable import why_unreadable
 from graphrec.data.raw import INTERACTIONS, RawTables
 from graphrec.data.readers.tables import files
-from graphrec.data.scan import expand, scan
-from graphrec.data.unreadable import why_unreadable
 from graphrec.stages.ingest import read
 from tests.test_bad_inputs import Content, options, plain, write, zst
 

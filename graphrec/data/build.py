@@ -14,8 +14,8 @@ from graphrec.data.clean import EVENTS, clean, compact, domain_slices
 from graphrec.data.config import CleanConfig, LeaksConfig, SplitConfig
 from graphrec.data.dataset import TEST, TRAIN, VALID, Dataset, Events
 from graphrec.data.encode import Scopes, number
+from graphrec.data.inspect.leaks import find_twins, giveaways
 from graphrec.data.knowledge import number_knowledge
-from graphrec.data.leaks import find_twins, giveaways
 from graphrec.data.raw import RawTables
 from graphrec.data.split import LEFT_OUT, PARTS, UNSAID, split_events
 

@@ -9,8 +9,8 @@ import polars as pl
 from graphrec.core.errors import DataError
 from graphrec.core.ids import IdMap
 from graphrec.core.types import IntArray
-from graphrec.data.behaviour import is_behaviour
 from graphrec.data.dataset import Triples
+from graphrec.data.inspect.behaviour import is_behaviour
 from graphrec.data.raw import RawTables
 
 

@@ -13,7 +13,7 @@ from graphrec.data.build import Built, Rules, build_dataset
 from graphrec.data.config import GLOBAL_TIME, CorruptConfig
 from graphrec.data.corrupt import inject
 from graphrec.data.dataset import save_dataset
-from graphrec.data.profile import profile
+from graphrec.data.inspect.profile import profile
 from graphrec.data.raw import RawTables
 from graphrec.data.readers import READERS
 from graphrec.stages.config import IngestConfig

@@ -11,13 +11,13 @@ from pathlib import Path
 import polars as pl
 
 from graphrec.core.errors import DataError
-from graphrec.data.checks import Check, Problems, empty, run_checks
 from graphrec.data.config import AmazonConfig, AmazonDomain
+from graphrec.data.files.checks import Check, Problems, empty, run_checks
+from graphrec.data.files.scan import expand, home
 from graphrec.data.raw import ITEMS, TRIPLES, RawTables, TableRead
 from graphrec.data.readers.amazon_items import read_items
 from graphrec.data.readers.columns import as_interactions, as_items, as_links
 from graphrec.data.readers.lines import find_file, read_lines
-from graphrec.data.scan import expand, home
 
 # The year 2100: what lies behind it is milliseconds where seconds belong.
 _LATEST = 4_102_444_800_000_000

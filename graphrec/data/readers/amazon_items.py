@@ -12,10 +12,10 @@ import polars as pl
 
 from graphrec.core.progress import track
 from graphrec.core.types import JSON
-from graphrec.data.checks import Problems, plural
+from graphrec.data.files.checks import Problems, plural
+from graphrec.data.files.textfile import lines
 from graphrec.data.raw import TableRead
 from graphrec.data.readers.columns import as_triples
-from graphrec.data.textfile import lines
 
 _BEHAVIOUR = {
     "also_bought": "also_bought",

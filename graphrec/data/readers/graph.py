@@ -9,10 +9,10 @@ from pathlib import Path
 
 from graphrec.core.errors import DataError, MissingExtraError
 from graphrec.data.config import GraphConfig
+from graphrec.data.files.scan import expand
 from graphrec.data.raw import RawTables
 from graphrec.data.readers import _pyg
 from graphrec.data.readers.hetero import HeteroGraph, to_tables
-from graphrec.data.scan import expand
 
 
 def files(config: GraphConfig) -> list[Path]:

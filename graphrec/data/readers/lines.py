@@ -7,9 +7,9 @@ import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
 from graphrec.core.errors import DataError
-from graphrec.data.checks import Problems
-from graphrec.data.scan import expand, home
-from graphrec.data.textfile import json_object, lines
+from graphrec.data.files.checks import Problems
+from graphrec.data.files.scan import expand, home
+from graphrec.data.files.textfile import json_object, lines
 
 # A byte that no sane text holds, so that each line stays one field.
 _NO_SEPARATOR = "\x01"

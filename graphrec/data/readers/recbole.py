@@ -14,12 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from graphrec.core.errors import DataError
-from graphrec.data.checks import Problems, quoted
 from graphrec.data.config import InteractionTable, ItemTable, LinkTable, RecboleConfig, TablesConfig, TripleTable
+from graphrec.data.files.checks import Problems, quoted
+from graphrec.data.files.scan import home
+from graphrec.data.files.textfile import lines
 from graphrec.data.raw import RawTables
 from graphrec.data.readers import tables
-from graphrec.data.scan import home
-from graphrec.data.textfile import lines
 
 _TYPES = ("token", "float", "token_seq", "float_seq")
 _PARTS = {"": None, ".train": "train", ".valid": "valid", ".test": "test"}

@@ -8,13 +8,13 @@ from typing import TypeVar
 import polars as pl
 
 from graphrec.core.errors import DataError
-from graphrec.data.checks import Problems
 from graphrec.data.config import TableFile, TablesConfig
+from graphrec.data.files.checks import Problems
+from graphrec.data.files.scan import expand, home
+from graphrec.data.files.ties import check_ties
 from graphrec.data.raw import INTERACTIONS, ITEMS, LINKS, TRIPLES, RawTables
 from graphrec.data.readers.tables_events import Events, read_events
 from graphrec.data.readers.tables_facts import Facts, read_items, read_links, read_triples
-from graphrec.data.scan import expand, home
-from graphrec.data.ties import check_ties
 
 _Options = TypeVar("_Options", bound=TableFile)
 _Read = TypeVar("_Read")

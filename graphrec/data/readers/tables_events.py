@@ -7,13 +7,13 @@ from pathlib import Path
 
 import polars as pl
 
-from graphrec.data.checks import Check, Problems, empty, filled, plural, positive, quoted
 from graphrec.data.config import InteractionTable
-from graphrec.data.filters import describe_filters, filter_columns, kept
-from graphrec.data.ids import Id, find_id
+from graphrec.data.files.checks import Check, Problems, empty, filled, plural, positive, quoted
+from graphrec.data.files.filters import describe_filters, filter_columns, kept
+from graphrec.data.files.ids import Id, find_id
+from graphrec.data.files.table import ROW, Table, open_table, take
+from graphrec.data.files.times import Clock, clock
 from graphrec.data.raw import INTERACTIONS, TableRead
-from graphrec.data.table import ROW, Table, open_table, take
-from graphrec.data.times import Clock, clock
 
 _PARTS = {
     **dict.fromkeys(("train", "training"), "train"),

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import polars as pl
 
-from graphrec.data.checks import Check, Problems, empty, filled, plural, positive
 from graphrec.data.config import DomainTable, ItemTable, LinkTable, TableFile, TripleTable
-from graphrec.data.filters import describe_filters, filter_columns, kept
-from graphrec.data.ids import Id, find_id
+from graphrec.data.files.checks import Check, Problems, empty, filled, plural, positive
+from graphrec.data.files.filters import describe_filters, filter_columns, kept
+from graphrec.data.files.ids import Id, find_id
+from graphrec.data.files.scan import collect
+from graphrec.data.files.table import Table, open_table, take
 from graphrec.data.raw import TRIPLES, TableRead
-from graphrec.data.scan import collect
-from graphrec.data.table import Table, open_table, take
 
 _TRUE, _FALSE = ("1", "1.0", "true", "yes", "correct"), ("0", "0.0", "false", "no", "wrong", "incorrect")
 _JOINED = "|"

@@ -8,7 +8,7 @@ from pathlib import Path
 import polars as pl
 
 from graphrec.core.errors import DataError
-from graphrec.data.behaviour import is_behaviour
+from graphrec.data.inspect.behaviour import is_behaviour
 from graphrec.data.sniff.columns import columns_of, common, within
 from graphrec.data.sniff.entries import Entry, entries_of
 from graphrec.data.sniff.ids import Choice, Members, item_space, link_by_id, propose_target, user_space

@@ -14,8 +14,8 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from graphrec.core.errors import DataError
+from graphrec.data.files.textfile import lines
 from graphrec.data.sniff.names import names_role
-from graphrec.data.textfile import lines
 
 ROWS = 200_000
 """Most rows that are read of one file."""

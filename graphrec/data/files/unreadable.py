@@ -8,7 +8,7 @@ import polars as pl
 
 from graphrec.core.errors import DataError
 from graphrec.data.config import TableFile
-from graphrec.data.textfile import head_line, json_object, lines, not_utf8, separator_of
+from graphrec.data.files.textfile import head_line, json_object, lines, not_utf8, separator_of
 
 
 def why_unreadable(paths: Sequence[Path], form: str, options: TableFile, error: BaseException) -> str:

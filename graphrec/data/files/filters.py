@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from graphrec.data.checks import Check, Problems, empty, quoted
 from graphrec.data.config import Filter
-from graphrec.data.table import Table
+from graphrec.data.files.checks import Check, Problems, empty, quoted
+from graphrec.data.files.table import Table
 
 
 def filter_columns(filters: Sequence[Filter]) -> dict[str, str]:

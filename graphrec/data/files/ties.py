@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import polars as pl
 
-from graphrec.data.checks import Problems, brief, plural, quoted
+from graphrec.data.files.checks import Problems, brief, plural, quoted
 from graphrec.data.raw import RawTables
 
 _VARIANTS: dict[str, Callable[[pl.Expr], pl.Expr]] = {

@@ -15,10 +15,10 @@ import polars as pl
 from polars.exceptions import PanicException, PolarsError
 
 from graphrec.core.errors import DataError
-from graphrec.data.checks import quoted
 from graphrec.data.config import FORMATS, TableFile
-from graphrec.data.textfile import head_line, json_schema, open_bytes, separator_of
-from graphrec.data.unreadable import why_unreadable
+from graphrec.data.files.checks import quoted
+from graphrec.data.files.textfile import head_line, json_schema, open_bytes, separator_of
+from graphrec.data.files.unreadable import why_unreadable
 
 _SUFFIXES = {
     ".parquet": "parquet",

@@ -12,15 +12,15 @@ import numpy as np
 import polars as pl
 
 from graphrec.core.types import JSON, IntArray
-from graphrec.data.behaviour import behaviour_relations
 from graphrec.data.build import Built
 from graphrec.data.clean import domain_slices, segments
 from graphrec.data.config import LeaksConfig
-from graphrec.data.cost import cost_plan
-from graphrec.data.coverage import bridges, coverage, relations
 from graphrec.data.dataset import Dataset
-from graphrec.data.leaks import leak_report
-from graphrec.data.overlap import Membership, identity
+from graphrec.data.inspect.behaviour import behaviour_relations
+from graphrec.data.inspect.cost import cost_plan
+from graphrec.data.inspect.coverage import bridges, coverage, relations
+from graphrec.data.inspect.leaks import leak_report
+from graphrec.data.inspect.overlap import Membership, identity
 from graphrec.data.raw import RawTables
 from graphrec.data.split import PARTS
 

@@ -10,10 +10,10 @@ from pathlib import Path
 import polars as pl
 
 from graphrec.core.errors import DataError
-from graphrec.data.checks import SHOWN, Check, Problems, count, named_row, quoted, report
 from graphrec.data.config import DomainTable, TableFile
-from graphrec.data.scan import collect, expand, file_format, scan
-from graphrec.data.textfile import lines, separator_of
+from graphrec.data.files.checks import SHOWN, Check, Problems, count, named_row, quoted, report
+from graphrec.data.files.scan import collect, expand, file_format, scan
+from graphrec.data.files.textfile import lines, separator_of
 
 ROW = "row"
 """Name of the column with row numbers, beside our names for the user's columns."""

@@ -15,8 +15,8 @@ import polars as pl
 import pyarrow as pa
 
 from graphrec.core.errors import DataError
-from graphrec.data.checks import brief, quoted
 from graphrec.data.config import TableFile
+from graphrec.data.files.checks import brief, quoted
 
 SEPARATORS = {",": ",", ";": ";", "\t": "\\t", "|": "|"}
 """Separators that are guessed at, and how each is written in YAML."""

@@ -21,10 +21,10 @@ from numpy.typing import NDArray
 
 from graphrec.core.seeds import generator
 from graphrec.core.types import JSON, BoolArray, IntArray
-from graphrec.data._numba_leaks import repeats, sketch
 from graphrec.data.clean import domain_slices, segments
 from graphrec.data.config import LeaksConfig
 from graphrec.data.dataset import TEST, TRAIN, VALID
+from graphrec.data.inspect._numba_leaks import repeats, sketch
 from graphrec.data.split import PARTS, held_out
 
 TWINS = {

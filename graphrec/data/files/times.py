@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from graphrec.data.checks import Check, empty, filled
+from graphrec.data.files.checks import Check, empty, filled
 
 _LATEST = 4_102_444_800_000_000
 """1 January 2100 in microseconds; a later time is a mistake."""

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from graphrec.data.checks import Check, Problems, filled
-from graphrec.data.table import Table
+from graphrec.data.files.checks import Check, Problems, filled
+from graphrec.data.files.table import Table
 
 _WIDE = (pl.UInt64, pl.Int128, pl.UInt128)
 
