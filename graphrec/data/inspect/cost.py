@@ -80,6 +80,7 @@ def _driving(domains: list[JSON]) -> dict[str, int]:
         "events": sum(d["num_train"] for d in domains),
         "target_events": max((d["num_train"] for d in domains), default=0),
         "views": sum(d["num_users"] + d["num_items"] for d in domains),
-        "scores": max((d["num_test"] * d["num_items"] for d in domains), default=0),
+        # A user is scored once, however many of their events are tested.
+        "scores": max((min(d["num_test"], d["num_users"]) * d["num_items"] for d in domains), default=0),
         "item_pairs": min(largest, _EASE_ITEMS) ** 2,
     }
