@@ -134,7 +134,7 @@ def test_twins_of_held_out_items_can_be_taken_out() -> None:
     assert (kept.dataset.train.item == twin).sum() == 10
     dropped = build_dataset(raw(twin_world()), replace(RULES, leaks=LeaksConfig(twins="drop")))
     assert not (dropped.dataset.train.item == twin).any()
-    assert dropped.dropped["training events on the twin of a held-out item"] == 10
+    assert dropped.dropped["events that give a held-out one away"] == 10
     assert twin in dropped.dataset.catalog["b"]
     parts = dropped.events.filter(pl.col("item") == int(twin))["split"].unique().to_list()
     assert parts == [PARTS.index("left_out")]

@@ -80,10 +80,18 @@ def test_one_domain_or_none_has_no_twins() -> None:
     assert leak_report(TWO.clear(), (), 0, THREE)["domains"] == []
 
 
-def test_a_pair_held_out_and_trained_on_is_found_in_its_domain_only() -> None:
-    rows = [(1, 0, 0, "train"), (1, 1, 0, "train"), (1, 0, 0, "test"), (1, 2, 0, "valid"), (1, 0, 1, "test")]
-    events = numbered(rows)
-    assert events.filter(pl.Series(repeated_pairs(events))).rows() == [(1, 0, 0, PARTS.index("test"))]
+def test_an_item_held_out_here_and_had_elsewhere_is_found_from_both_ends() -> None:
+    rows = [(1, 0, 0, "test"), (1, 1, 0, "train"), (2, 0, 0, "test"), (1, 0, 1, "train"), (1, 1, 1, "train")]
+    events = numbered([*rows, (2, 0, 1, "test"), (2, 1, 1, "train")])
+    held, known = repeated_pairs(events)
+    assert events.filter(pl.Series(held)).rows() == [(1, 0, 0, PARTS.index("test"))]
+    assert events.filter(pl.Series(known)).rows() == [(1, 0, 1, PARTS.index("train"))]
+
+
+def test_one_user_with_very_many_events_is_no_matter() -> None:
+    events = pl.DataFrame({"user": np.zeros(300_000), "item": np.arange(300_000), "domain": np.repeat([0, 1], 150_000)})
+    events = events.with_columns(split=pl.Series(np.tile([0, 2], 150_000))).cast(TYPES)
+    assert not repeated_pairs(events)[0].any()
 
 
 def pair_of_domains(folder: Path, names: tuple[str, str], *, shuffle: bool = False) -> pl.DataFrame:
@@ -94,6 +102,8 @@ def pair_of_domains(folder: Path, names: tuple[str, str], *, shuffle: bool = Fal
             frame = pl.read_csv(path, separator="\t", has_header=False, new_columns=["user", "item", "one"])
             if shuffle and split == "test":
                 frame = frame.with_columns(pl.col("item").shuffle(seed=0))
+            # Items are numbered anew in each domain: one number is two items.
+            frame = frame.with_columns(pl.col("item") + domain * 100_000)
             parts.append(frame.with_columns(domain=pl.lit(domain), split=pl.lit(PARTS.index(split))))
     return pl.concat(parts).select(pl.col(name).cast(kind) for name, kind in TYPES.items()).sort("domain", "user")
 

@@ -14,7 +14,7 @@ from graphrec.data.clean import EVENTS, clean, compact, domain_slices
 from graphrec.data.config import CleanConfig, LeaksConfig, SplitConfig
 from graphrec.data.dataset import TEST, TRAIN, VALID, Dataset, Events
 from graphrec.data.encode import Scopes, number
-from graphrec.data.inspect.leaks import find_twins, giveaways
+from graphrec.data.inspect.leaks import find_twins, giveaways, repeated_pairs
 from graphrec.data.knowledge import number_knowledge
 from graphrec.data.raw import RawTables
 from graphrec.data.split import LEFT_OUT, PARTS, UNSAID, split_events
@@ -112,11 +112,13 @@ def _split(
     """Cut the events, and take training events on twins out where that is asked for."""
     events = events.with_columns(split=split_events(events, domains, rules.split, seed=seed))
     left_out = {"events of users unseen before the time cut": int((events["split"] == PARTS.index(LEFT_OUT)).sum())}
-    if rules.leaks.twins == "drop" and "user" not in rules.per_domain:
-        given = giveaways(events, find_twins(events, num_items, rules.leaks, seed=seed))
+    if rules.leaks.twins == "drop":
+        if "user" in rules.per_domain:
+            raise DataError("ingest.leaks.twins=drop: twins are told by users that domains share; set user_ids=shared")
+        given = giveaways(events, find_twins(events, num_items, rules.leaks, seed=seed)) | repeated_pairs(events)[1]
         parts = np.where(given, PARTS.index(LEFT_OUT), events["split"].to_numpy()).astype(np.uint8)
         events = events.with_columns(split=parts)
-        left_out["training events on the twin of a held-out item"] = int(given.sum())
+        left_out["events that give a held-out one away"] = int(given.sum())
     return events, left_out
 
 

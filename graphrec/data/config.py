@@ -278,5 +278,5 @@ class LeaksConfig:
         default=6, ge=2, help="Fewest buyers that twins have in common; below 3, chance alone makes twins."
     )
     twins: str = option(
-        default="keep", choices=("keep", "drop"), help="Whether training events that give a held-out one away stay."
+        default="keep", choices=("keep", "drop"), help="Whether events of the history that give a held-out one away stay: on its twin, or on itself elsewhere."
     )

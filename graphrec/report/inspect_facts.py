@@ -49,7 +49,10 @@ def _leaks(leaks: JSON) -> Iterator[str]:
                 "ingest.leaks.twins=drop takes those training events out"
             )
         if row["num_repeated"]:
-            yield f"{row['domain']}: {formats.count(row['num_repeated'])} held-out pairs are training pairs too"
+            yield (
+                f"{row['domain']}: {formats.count(row['num_repeated'])} held-out events are on an item that the user has "
+                "in another domain; ingest.leaks.twins=drop takes those out of the history"
+            )
 
 
 def tails(profile: JSON) -> Rows:

@@ -1,13 +1,8 @@
-"""Compiled loops of the leak report: min-hash sketches of buyer sets, and repeats within one user's events.
-
-One pass over the events each, no copy of them. `leaks.py` explains what they are for.
-"""
+"""The compiled loop of the leak report: min-hash sketches of buyer sets, in one pass over the events."""
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
-
-from graphrec.core.types import BoolArray, IntArray
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -35,17 +30,3 @@ def sketch(
             value = np.uint32((word * odd[h]) >> np.uint64(32))
             if value < smallest[row, h]:
                 smallest[row, h] = value
-
-
-@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
-def repeats(item: NDArray[np.int32], known: BoolArray, held: BoolArray, begin: IntArray) -> BoolArray:
-    """Mark the `held` events whose item is among the `known` ones of the same run, `begin[r]` to `begin[r + 1]`."""
-    found = np.zeros(len(item), dtype=np.bool_)
-    for r in range(len(begin) - 1):
-        for e in range(begin[r], begin[r + 1]):
-            if held[e]:
-                for other in range(begin[r], begin[r + 1]):
-                    if known[other] and item[other] == item[e]:
-                        found[e] = True
-                        break
-    return found

@@ -10,7 +10,8 @@ Two rates are told apart. *Given away*: the twins are told by all events; this i
 *Visible*: of these, the twins that training and validation events alone tell; this is what a model can
 make use of. It is lower, because a test event is missing in one of the two buyer sets that are compared.
 
-*Repeated pairs*: a held-out event that also is a training event, which a given split may hold.
+*Repeated pairs*: where item ids are shared, the very item that a user is held out on may be in the user's
+history of another domain.
 """
 
 from collections.abc import Sequence
@@ -21,11 +22,11 @@ from numpy.typing import NDArray
 
 from graphrec.core.seeds import generator
 from graphrec.core.types import JSON, BoolArray, IntArray
-from graphrec.data.clean import domain_slices, segments
+from graphrec.data.clean import domain_slices
 from graphrec.data.config import LeaksConfig
 from graphrec.data.dataset import TEST, TRAIN, VALID
-from graphrec.data.inspect._numba_leaks import repeats, sketch
-from graphrec.data.split import PARTS, held_out
+from graphrec.data.inspect._numba_leaks import sketch
+from graphrec.data.split import PARTS
 
 TWINS = {
     "item": pl.Int32,
@@ -105,16 +106,30 @@ def leak_rates(events: pl.DataFrame, twins: pl.DataFrame, num_domains: int) -> l
     return [float(rate) for rate in hits / np.maximum(sizes, 1)]
 
 
-def repeated_pairs(events: pl.DataFrame) -> BoolArray:
-    """Return which held-out events are training events too: same user, item and domain. Drop them to be safe.
+def repeated_pairs(events: pl.DataFrame) -> tuple[BoolArray, BoolArray]:
+    """Return which held-out events a user's history repeats in another domain, and which events of it do so.
 
-    `events` is sorted by domain and user.
+    Both are [num_events]. Where one id is one item in all domains, a user may be tested in one domain on
+    what they have in another. Within a domain this cannot be: there each user and item stand once.
     """
-    item, train, held = events["item"].to_numpy(), _is(events, TRAIN), held_out(events["split"].to_numpy())
-    found: BoolArray = np.zeros(events.height, dtype=np.bool_)
+    held, known = np.zeros((2, events.height), dtype=np.bool_)
+    near = events.lazy().with_row_index("row").filter(pl.Series(_in_two_domains(events)[events["item"].to_numpy()]))
+    near = near.filter(pl.col("split") <= PARTS.index(TEST)).select("row", "user", "item", "split")
+    told = near.join(near, on=["user", "item"], suffix="_held").filter(pl.col("split_held") > pl.col("split"))
+    rows = told.select("row", "row_held").collect(engine="streaming")
+    known[rows["row"].to_numpy()], held[rows["row_held"].to_numpy()] = True, True
+    return held, known
+
+
+def _in_two_domains(events: pl.DataFrame) -> BoolArray:
+    item = events["item"].to_numpy()
+    count = np.zeros(int(item.max(initial=-1)) + 1, dtype=np.uint16)
     for rows in _slices(events):
-        found[rows] = repeats(item[rows], train[rows], held[rows], segments(events[rows]))
-    return found
+        seen = np.zeros(len(count), dtype=np.bool_)
+        seen[item[rows]] = True
+        count += seen
+    two: BoolArray = count > 1
+    return two
 
 
 def leak_report(
@@ -123,7 +138,8 @@ def leak_report(
     """Return the numbers of twins, of repeated pairs, and of test events given away in each domain."""
     known = find_twins(events, num_items, config, seed=seed)
     visible = visible_twins(events, known, config)
-    repeated = np.bincount(events["domain"].to_numpy()[repeated_pairs(events)], minlength=len(domains)).tolist()
+    held, _ = repeated_pairs(events)
+    repeated = np.bincount(events["domain"].to_numpy()[held], minlength=len(domains)).tolist()
     rates = zip(
         domains,
         leak_rates(events, known, len(domains)),
@@ -209,9 +225,7 @@ def _blocked(
             key = (signatures[:, band].astype(np.uint64) << np.uint64(32)) | signatures[:, band + 1]
             rows = _repeated(key)
             left = listed[rows].with_columns(key=key[rows])
-            right = left.rename(
-                {"row": "other", "item": "twin", "domain": "twin_domain", "num_users": "num_twin_users"}
-            )
+            right = left.rename(_OTHER_SIDE)
             pairs = left.join(right, on="key").filter((pl.col("domain") != pl.col("twin_domain")) & near).drop("key")
             equal = signatures[pairs["row"].to_numpy()] == signatures[pairs["other"].to_numpy()]
             found.append(pairs.filter(equal.sum(axis=1) >= _AGREEING).drop("row", "other"))
