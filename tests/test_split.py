@@ -150,8 +150,32 @@ def test_cold_items_have_no_training_event():
     rows = [(user, item, 0, item) for user in range(20) for item in range(40)]
     split = cut(frame(*rows), SplitConfig(kind="cold_items", test_share=0.2))
     test = set(split.filter(pl.col("split") == "test")["item"])
-    assert test
+    assert len(test) == 8
     assert test.isdisjoint(split.filter(pl.col("split") != "test")["item"])
+
+
+@pytest.mark.parametrize("domains", [(), ("0",)])
+def test_an_item_of_two_domains_is_cold_in_both(domains: tuple):
+    rows = [
+        (user, item, domain, 0)
+        for user in range(9)
+        for domain in (0, 1)
+        for item in range(10 * domain, 10 * domain + 20)
+    ]
+    split = cut(frame(*rows), SplitConfig(kind="cold_items", domains=domains))
+    test = set(split.filter(pl.col("split") == "test")["item"])
+    assert test
+    assert test.isdisjoint(split.filter(pl.col("split").is_in(["train", "valid"]))["item"])
+    assert ("left_out" in set(split["split"])) == bool(domains and any(item >= 10 for item in test))
+
+
+def test_a_given_split_is_asked_for_only_where_it_is_used():
+    rows = [(user, item, domain, item) for user in range(9) for domain in (0, 1) for item in range(4)]
+    said = [("train", "train", "valid", "test")[item] if domain == 0 else "train" for _, item, domain, _ in rows]
+    events = frame(*rows, split=said)
+    unsaid = events.with_columns(split=pl.when(pl.col("domain") == 0).then("split").otherwise(UNSAID).cast(pl.UInt8))
+    split = cut(unsaid, SplitConfig(kind="given", domains=("0",)))
+    assert split.filter(pl.col("domain") == 1)["split"].unique().to_list() == ["train"]
 
 
 @pytest.mark.parametrize(
@@ -182,9 +206,13 @@ def test_splitting_is_independent_of_the_row_order_of_other_users():
     assert_frame_equal(cut(events, LAST), cut(other, LAST))
 
 
-def test_no_held_out_item_is_in_the_history():
+@pytest.mark.parametrize("kind", ["leave_last_out", "random", "cold_items", "global_time"])
+def test_no_held_out_item_is_in_the_history(kind: str):
     rng = np.random.default_rng(0)
-    events = frame(*((int(u), int(i), int(i) % 3, int(t)) for u, i, t in rng.integers(0, (9, 20, 50), size=(600, 3))))
-    for kind in ("leave_last_out", "random", "cold_items"):
-        split = cut(events, SplitConfig(kind=kind))
-        assert not split.select("user", "item", "domain").is_duplicated().any()
+    events = frame(*(tuple(map(int, row)) for row in rng.integers(0, (9, 20, 3, 50), size=(600, 4))))
+    split = cut(events, SplitConfig(kind=kind, valid_share=0.2, test_share=0.2))
+    history, test = (split.filter(pl.col("split").is_in(parts)) for parts in (["train", "valid"], ["test"]))
+    assert test.height
+    # Repeats fall on both sides of a cut: 600 events of 540 possible triples, drawn with many repeats.
+    assert events.select("user", "item", "domain").is_duplicated().any()
+    assert not test.join(history, on=["user", "item", "domain"], how="semi").height

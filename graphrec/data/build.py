@@ -1,6 +1,6 @@
 """From raw tables in external ids to the numbered `Dataset`: number, clean, split, link."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
@@ -11,7 +11,7 @@ from graphrec.core.errors import DataError
 from graphrec.core.ids import IdMap
 from graphrec.core.types import BoolArray, IntArray
 from graphrec.data.clean import EVENTS, clean, compact, domain_slices
-from graphrec.data.config import CleanConfig, LeaksConfig, SplitConfig
+from graphrec.data.config import COLD_USERS, GIVEN, CleanConfig, LeaksConfig, SplitConfig
 from graphrec.data.dataset import TEST, TRAIN, VALID, Dataset, Events
 from graphrec.data.encode import Scopes, number
 from graphrec.data.inspect.leaks import find_twins, giveaways, repeated_pairs
@@ -26,7 +26,8 @@ class Built:
 
     `events` has the columns of `clean.EVENTS`, sorted by domain, user, order: every clean event,
     whatever its part. `labels` says of each triple whether it is true (None: no table says so; a
-    null: not of this one). `dropped` counts rows by reason, `num_read` events by domain as read.
+    null: not of this one). `dropped` counts rows by reason, `num_read` events by domain as read;
+    `warnings` are what a user may intend but should know.
     """
 
     dataset: Dataset
@@ -35,6 +36,7 @@ class Built:
     labels: pl.Series | None
     dropped: Mapping[str, int]
     num_read: Mapping[str, int]
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +59,14 @@ def build_dataset(raw: RawTables, rules: Rules, *, seed: int = 0) -> Built:
     does not, or when no triple touches any item.
     """
     raw = _same_id_type(raw)
-    domains = tuple(sorted(raw.interactions.select(pl.col("domain").unique()).collect(engine="streaming")["domain"]))
-    if not domains and not raw.triples.height:
-        raise DataError("ingest: no interactions and no triples; name at least one table with rows")
-    users, listed, read = _numbered(raw.interactions, domains, rules)
+    try:
+        domains = _domains(raw)
+        users, listed, read = _numbered(raw.interactions, domains, rules)
+    except (pl.exceptions.ComputeError, OSError) as error:
+        # The reader has been through every row, so the files must have changed since.
+        raise DataError(f"a table changed while it was read ({str(error).splitlines()[0]}); run again") from None
     num_read = np.bincount(read["domain"].to_numpy(), minlength=len(domains)).tolist()
+    warnings = tuple(_warnings(read, rules))
     events, dropped = clean(read, len(domains), rules.clean)
     del read
     _check_left(events, domains, rules.clean)
@@ -90,7 +95,27 @@ def build_dataset(raw: RawTables, rules: Rules, *, seed: int = 0) -> Built:
         labels=knowledge.labels,
         dropped={**dropped, **left_out, **knowledge.dropped},
         num_read=dict(zip(domains, num_read, strict=True)),
+        warnings=warnings,
     )
+
+
+def _domains(raw: RawTables) -> tuple[str, ...]:
+    found = raw.interactions.group_by("domain").agg().collect(engine="streaming")["domain"]
+    if not len(found) and not raw.triples.height:
+        raise DataError("ingest: no interactions and no triples; name at least one table with rows")
+    if len(found) > np.iinfo(np.uint16).max:
+        raise DataError(f"{len(found)} domains, such as {found[0]!r} and {found[1]!r}: is `domain` the right column?")
+    return tuple(found.sort())
+
+
+def _warnings(read: pl.DataFrame, rules: Rules) -> Iterator[str]:
+    if rules.split.kind != GIVEN and (read["split"] != UNSAID).any():
+        yield (
+            f"the tables name a split, but ingest.split.kind={rules.split.kind} makes one of its own; "
+            "kind=given would keep theirs"
+        )
+    if rules.split.shots and rules.split.kind != COLD_USERS:
+        yield f"ingest.split.shots has no part in ingest.split.kind={rules.split.kind}"
 
 
 def _numbered(interactions: pl.LazyFrame, domains: tuple[str, ...], rules: Rules) -> tuple[IdMap, IdMap, pl.DataFrame]:
@@ -111,7 +136,7 @@ def _split(
 ) -> tuple[pl.DataFrame, dict[str, int]]:
     """Cut the events, and take training events on twins out where that is asked for."""
     events = events.with_columns(split=split_events(events, domains, rules.split, seed=seed))
-    left_out = {"events of users unseen before the time cut": int((events["split"] == PARTS.index(LEFT_OUT)).sum())}
+    left_out = {"events that the split leaves out": int((events["split"] == PARTS.index(LEFT_OUT)).sum())}
     if rules.leaks.twins == "drop":
         if "user" in rules.per_domain:
             raise DataError("ingest.leaks.twins=drop: twins are told by users that domains share; set user_ids=shared")

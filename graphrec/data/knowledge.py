@@ -93,15 +93,22 @@ def _surviving(raw: RawTables, links: pl.DataFrame, items: IdMap) -> tuple[pl.Da
     )
     touching = merged.filter(pl.col("head").is_in(alive) | pl.col("tail").is_in(alive))
     if len(items) and merged.height and not touching.height:
-        raise DataError(
-            f"triples: none of the {merged.height} touches an item; give a `links` table, or set "
-            "ingest.tables.link_by_id=true when entity ids are item ids"
-        )
+        raise DataError(f"triples: none of the {merged.height} touches an item; {_how_to_link(raw, links)}")
     return merged, {
         "links of items without events": int((~known).sum()),
         "triples of dropped items": raw.triples.height - kept.height,
         "repeated triples": kept.height - merged.height,
     }
+
+
+def _how_to_link(raw: RawTables, links: pl.DataFrame) -> str:
+    if not links.height:
+        return "give a `links` table, or set ingest.tables.link_by_id=true when entity ids are item ids"
+    item, domain = links.row(0, named=True)["item"], links.row(0, named=True)["domain"]
+    return (
+        f"the {links.height} links lead to no item that is left (the first: item {item!r} of domain {domain!r}); "
+        "items and domains must be written as in the interactions"
+    )
 
 
 def _numbered_links(links: pl.DataFrame, items: IdMap, entities: IdMap) -> tuple[IntArray, IntArray]:

@@ -7,7 +7,7 @@ predicted, but a user who first appears in a domain after the first date cannot 
 *random*: each event by chance; later events may predict earlier ones. Only to compare with others.
 *given*: the tables say it; where they name no validation, it is carved out of train by chance.
 *cold_users*: some users lose all their events in the domain, or all but the first few (k-shot).
-*cold_items*: some items lose all their events.
+*cold_items*: some items lose all their events, in every domain that has them.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ from graphrec.data.config import COLD_ITEMS, COLD_USERS, GIVEN, GLOBAL_TIME, LEA
 from graphrec.data.dataset import TEST, TRAIN, VALID
 
 LEFT_OUT = "left_out"
-"""Events after the first date of users without a training event in the domain; in no split."""
+"""In no part: events of users unseen before a date, of held-out items elsewhere, and what would give others away."""
 
 PARTS = (TRAIN, VALID, TEST, LEFT_OUT)
 """Names of the parts; the column `split` of numbered events counts positions here."""
@@ -55,10 +55,15 @@ def split_events(events: pl.DataFrame, domains: Sequence[str], config: SplitConf
         return np.zeros(0, dtype=np.uint8)
     parts = _KINDS[config.kind](cut := _Cut(events, domains, segments(events), config, seed))
     if config.domains:
-        parts[~cut.is_cut(np.arange(events.height))] = _TRAIN
+        parts[~cut.is_cut(np.arange(events.height)) & (parts != _LEFT_OUT)] = _TRAIN
     # By default, small data that cannot be tested on may still be looked at; what was asked for must be had.
     if config.kind != LEAVE_LAST_OUT and not (parts == _TEST).any():
         raise DataError(f"ingest.split.kind={config.kind}: no test event comes out of it; {_WHY_EMPTY[config.kind]}")
+    for name, rows in zip(domains, domain_slices(events, len(domains)), strict=True):
+        if (parts[rows] == _TEST).any() and not (parts[rows] == _TRAIN).any():
+            raise DataError(
+                f"ingest.split.kind={config.kind}: nothing to train on is left in {name!r}; take smaller shares"
+            )
     return parts
 
 
@@ -87,13 +92,12 @@ class _Cut:
     def per_event(self, by_segment: NDArray[S]) -> NDArray[S]:
         return np.repeat(by_segment, self.sizes)
 
-    @property
-    def rng(self) -> np.random.Generator:
-        return generator(self.seed, "split", self.config.kind)
+    def rng(self, *names: str) -> np.random.Generator:
+        return generator(self.seed, "split", self.config.kind, *names)
 
-    def hold_out(self, candidates: IntArray, num: int) -> Parts:
+    def hold_out(self, candidates: IntArray, num: int, *names: str) -> Parts:
         """Return the part of each of `num` users or items; the shares are those of the candidates, one at least."""
-        order, drawn = self.rng.permutation(candidates), np.full(num, _TRAIN, dtype=np.uint8)
+        order, drawn = self.rng(*names).permutation(candidates), np.full(num, _TRAIN, dtype=np.uint8)
         num_test, num_valid = (
             max(1, round(share * len(order))) for share in (self.config.test_share, self.config.valid_share)
         )
@@ -124,7 +128,7 @@ def _global_time(cut: _Cut) -> Parts:
 
 def _random(cut: _Cut) -> Parts:
     shares = [cut.config.test_share, cut.config.test_share + cut.config.valid_share]
-    drawn = cut.rng.random(cut.events.height, dtype=np.float32)
+    drawn = cut.rng().random(cut.events.height, dtype=np.float32)
     parts = np.asarray([_TEST, _VALID, _TRAIN], dtype=np.uint8)[np.searchsorted(shares, drawn, side="right")]
     # A user's first event is always known, so that nobody is tested without any history.
     parts[cut.begin[:-1]] = _TRAIN
@@ -133,13 +137,13 @@ def _random(cut: _Cut) -> Parts:
 
 def _given(cut: _Cut) -> Parts:
     parts = cut.events["split"].to_numpy(writable=True)
-    if (parts == UNSAID).any():
+    if (parts[cut.is_cut(np.arange(len(parts)))] == UNSAID).any():
         raise DataError(
             "ingest.split.kind=given: some interaction tables do not say their split; "
             "set `split` (a column) or `as_split` (one part) for each of them"
         )
     if not (parts == _VALID).any():
-        drawn = cut.rng.random(len(parts), dtype=np.float32) < cut.config.valid_share
+        drawn = cut.rng().random(len(parts), dtype=np.float32) < cut.config.valid_share
         drawn[cut.begin[:-1]] = False
         parts[drawn & (parts == _TRAIN)] = _VALID
     return parts
@@ -160,10 +164,17 @@ def _cold_users(cut: _Cut) -> Parts:
 
 
 def _cold_items(cut: _Cut) -> Parts:
-    parts, item = cut.fresh(), cut.events["item"].to_numpy()
-    for rows in domain_slices(cut.events, len(cut.domains)):
-        listed = np.unique(item[rows])
-        parts[rows] = cut.hold_out(listed, int(listed.max()) + 1)[item[rows]]
+    item = cut.events["item"].to_numpy()
+    num = int(item.max()) + 1
+    lot, drawn = np.full(num, _TRAIN, dtype=np.uint8), np.zeros(num, dtype=np.bool_)
+    for name, rows in zip(cut.domains, domain_slices(cut.events, len(cut.domains)), strict=True):
+        # An item of several domains has one lot, or one domain would know what is cold in another.
+        fresh = np.unique(item[rows][~drawn[item[rows]]])
+        if len(fresh) and (name in cut.config.domains or not cut.config.domains):
+            lot[fresh] = cut.hold_out(fresh, num, name)[fresh]
+            drawn[fresh] = True
+    parts: Parts = lot[item]
+    parts[~cut.is_cut(np.arange(len(item))) & (parts != _TRAIN)] = _LEFT_OUT
     return parts
 
 

@@ -51,7 +51,7 @@ def profile(built: Built, raw: RawTables, *, leaks: LeaksConfig | None = None, s
         **{f"num_{name}": number for name, number in sizes.items()},
         "num_links": len(dataset.link_item),
         "tables": [asdict(table) for table in raw.tables],
-        "warnings": list(raw.warnings),
+        "warnings": [*raw.warnings, *built.warnings],
         "domains": domains,
         "coverage": coverage(dataset, [np.bincount(item[rows], minlength=len(dataset.items)) for rows in slices]),
         "overlap": {"domains": list(dataset.domains), "users": users.overlap(), "items": items.overlap()},
