@@ -411,3 +411,68 @@ def test_files_that_cannot_be_read_are_named(text: bytes, tmp_path: Path) -> Non
     (tmp_path / "f.csv").write_bytes(text)
     with pytest.raises(DataError, match=r"f\.csv: (is empty|has no rows|cannot be read)"):
         make_plan(read_samples([tmp_path]))
+
+
+def proposed(path: Path) -> str:
+    """The configuration for `path`, after its data were read as it says."""
+    config = path.parent / f"{path.stem}.yaml"
+    write_config([path], config)
+    assert inspect_data(config, [], path.parent / "run").exists()
+    return config.read_text()
+
+
+def events(head: str, row: str, num: int = 200) -> str:
+    """`num` rows after a header; in `row`, {u}, {i}, {n} and {t} stand for user, item, number and seconds."""
+    return head + "".join(row.format(u=n % 20, i=n % 30, n=n, t=1_500_000_000 + n, r=n % 5 + 1) for n in range(num))
+
+
+def test_a_header_with_an_index_or_a_last_comma_is_a_header(tmp_path: Path) -> None:
+    (tmp_path / "pandas.csv").write_text(events(",user_id,item_id,rating,ts\n", "{n},{u},{i},{r},{t}\n"))
+    text = proposed(tmp_path / "pandas.csv")
+    assert "columns:" not in text
+    assert ("user: user_id" in text, "item: item_id" in text, "time: ts" in text) == (True, True, True)
+    (tmp_path / "comma.csv").write_text(events("user_id,item_id,\n", "{u},{i},\n"))
+    assert "columns:" not in proposed(tmp_path / "comma.csv")
+
+
+def test_a_column_that_stands_twice_is_named(tmp_path: Path) -> None:
+    (tmp_path / "twice.csv").write_text(events("user_id,item_id,item_id,ts\n", "{u},{i},{i},{t}\n"))
+    with pytest.raises(DataError, match=r"twice\.csv: has the column item_id twice in its header; rename one"):
+        make_plan(read_samples([tmp_path]))
+
+
+def test_blanks_after_commas_are_part_of_the_names(tmp_path: Path) -> None:
+    (tmp_path / "blank.csv").write_text(events("user_id, item_id, rating, ts\n", "{u}, {i}, {r}, {t}\n"))
+    text = proposed(tmp_path / "blank.csv")
+    assert 'item: " item_id"' in text
+    assert 'time: " ts"' in text
+
+
+def test_a_json_array_and_a_byte_order_mark_are_said(tmp_path: Path) -> None:
+    rows = [{"user_id": n, "item_id": n % 30, "ts": 1_500_000_000 + n} for n in range(9000)]
+    (tmp_path / "array.json").write_text(json.dumps(rows))
+    with pytest.raises(DataError, match=r"array\.json: is one JSON array; write one object per line"):
+        make_plan(read_samples([tmp_path]))
+    (tmp_path / "array.json").write_text("x" * 200_000 + "\n")
+    with pytest.raises(DataError, match=r"has a line that is no row of a table \(field larger than"):
+        make_plan(read_samples([tmp_path]))
+    (tmp_path / "array.json").write_text('\ufeff{"user_id": 1, "item_id": 2}\n')
+    with pytest.raises(DataError, match="starts with a byte-order mark"):
+        make_plan(read_samples([tmp_path]))
+
+
+def test_brackets_and_dollars_in_names_are_no_patterns(tmp_path: Path) -> None:
+    rows = {"user_id": [f"u{n % 20}" for n in range(200)], "item_id": [f"i{n % 30}" for n in range(200)]}
+    pl.DataFrame(rows).write_parquet(tmp_path / "events [2].parquet")
+    assert 'path: "events [2].parquet"' in as_yaml(make_plan(read_samples([tmp_path])), "own")
+    (tmp_path / "a $HOMEX.csv").write_text(events("user_id,item_id\n", "{u},{i}\n"))
+    assert 'path: "a [$]HOMEX.csv"' in proposed(tmp_path / "a $HOMEX.csv")
+
+
+def test_lines_within_quotes_and_line_separators_cut_nothing(tmp_path: Path) -> None:
+    (tmp_path / "quotes.csv").write_text(events("user_id,item_id,title,ts\n", '{u},{i},"two\nlines {i}",{t}\n'))
+    assert "item: item_id" in proposed(tmp_path / "quotes.csv")
+    assert read_sample(tmp_path / "quotes.csv").frame.shape == (200, 4)
+    (tmp_path / "u2028.csv").write_text(events("user_id,item_id,title,ts\n", "{u},{i},two\u2028lines,{t}\n"))
+    assert "time: ts" in proposed(tmp_path / "u2028.csv")
+    assert read_sample(tmp_path / "u2028.csv").frame.shape == (200, 4)

@@ -58,11 +58,10 @@ class Column:
     @cached_property
     def numbers(self) -> pl.Series:
         """The filled values as numbers; null where they are none."""
-        return (
-            self.filled.cast(pl.Float64, strict=False)
-            if self.kind in ("int", "float")
-            else pl.Series([], dtype=pl.Float64)
-        )
+        if self.kind not in ("int", "float"):
+            return pl.Series([], dtype=pl.Float64)
+        values = self.filled
+        return (values.str.strip_chars() if values.dtype == pl.String else values).cast(pl.Float64, strict=False)
 
     @cached_property
     def ids(self) -> pl.Series:

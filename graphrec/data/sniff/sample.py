@@ -14,7 +14,7 @@ import polars as pl
 from polars.exceptions import PolarsError
 
 from graphrec.core.errors import DataError
-from graphrec.data.files.textfile import lines
+from graphrec.data.files.textfile import json_object, lines
 from graphrec.data.sniff.names import names_role
 
 ROWS = 200_000
@@ -29,6 +29,7 @@ _MAX_BYTES = 64 * 2**20
 _SLICES = 10
 _SEPARATORS = ("\t", ",", ";", "|", "::", " ")
 _NUMBER = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*")
+_ARRAY = re.compile(r"\s*\[\s*[\[{]")
 _TYPED = re.compile(r"[^:]+:(token|float|token_seq|float_seq)")
 
 
@@ -39,6 +40,7 @@ class Sample:
     `form` is parquet, csv, tsv, jsonl, atomic (RecBole), lists (lines of a user and its items), graph,
     or unknown, with `why`. `separator` and `header` are those of delimited text; a file without header
     has columns c1, c2 and so on. `why` also names what the readers will refuse in a file that was read.
+    `parts` are the files of a table whose `path` is a pattern.
     """
 
     path: Path
@@ -48,6 +50,12 @@ class Sample:
     header: bool = True
     whole: bool = True
     why: str = ""
+    parts: tuple[Path, ...] = ()
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Return the files that hold the table: the parts where `path` is a pattern, else the one file."""
+        return self.parts or (self.path,)
 
     @property
     def stem(self) -> str:
@@ -82,6 +90,10 @@ def read_sample(path: Path) -> Sample:
             if file.read(4) == b"PAR1":
                 return _parquet(path)
         return _text(path)
+    except csv.Error as error:
+        return Sample(
+            path=path, form="unknown", why=f"has a line that is no row of a table ({error}); write one row a line"
+        )
     except (OSError, PolarsError, UnicodeDecodeError, EOFError) as error:
         return Sample(path=path, form="unknown", why=f"cannot be read: {str(error).splitlines()[0][:120]}")
 
@@ -91,7 +103,8 @@ def _is_prose(path: Path) -> bool:
 
 
 def _parquet(path: Path) -> Sample:
-    frame = pl.scan_parquet(path)
+    # Brackets in a name are no pattern.
+    frame = pl.scan_parquet(path, glob=False)
     num = frame.select(pl.len()).collect().item()
     if num <= ROWS:
         return Sample(path=path, form="parquet", frame=frame.collect())
@@ -111,17 +124,44 @@ def _text(path: Path) -> Sample:
             break
     whole = len(taken) <= ROWS and size <= _MAX_BYTES
     text = b"".join(taken).decode("utf-8-sig")
-    rows = [row for row in text.splitlines() if row.strip()]
-    if not rows:
-        return Sample(path=path, form="unknown", why="is empty")
+    # Only these end a line: splitlines would cut at U+2028 too, which text may hold.
+    rows = [row for row in text.replace("\r\n", "\n").split("\n") if row.strip()]
+    wrong = _refused(path, rows, taken)
+    if wrong:
+        return Sample(path=path, form="unknown", why=wrong)
     if rows[0].lstrip().startswith("{"):
         return _json(path, rows, whole=whole)
+    rows = rows if whole else _closed(rows)
     separator = _separator(rows[:200])
     if separator == "lists":
         return Sample(path=path, form="lists", separator=" ", header=False, whole=whole, frame=_lists(rows))
     if not separator:
         return Sample(path=path, form="unknown", why="has lines that no separator cuts into the same number of columns")
     return _delimited(path, rows, separator, whole=whole)
+
+
+def _refused(path: Path, rows: list[str], taken: list[bytes]) -> str:
+    """Return why the readers will refuse the file by its first lines, and what to do; empty if they will not."""
+    if not rows:
+        return "is empty"
+    if _ARRAY.match(rows[0]) or rows[0].strip() == "[":
+        return "is one JSON array; write one object per line (JSON lines)"
+    if "\r" in rows[0]:
+        return "has lines that end with a lone carriage return; save it with Unix or Windows line ends"
+    if rows[0].lstrip().startswith("{"):
+        try:
+            json_object(path, 1, taken[0])
+        except DataError as error:
+            return str(error).removeprefix(f"{path}: ")
+    return ""
+
+
+def _closed(rows: list[str]) -> list[str]:
+    """Leave out the last lines of a cut file if they are the beginning of a quoted field."""
+    if sum(row.count('"') for row in rows) % 2 == 0:
+        return rows
+    last = max(place for place, row in enumerate(rows) if row.count('"') % 2)
+    return rows[:last]
 
 
 def _json(path: Path, rows: list[str], *, whole: bool) -> Sample:
@@ -135,17 +175,27 @@ def _separator(rows: list[str]) -> str:
     """Return what cuts all lines into the same number of columns, more than one; "lists" for KGAT's lines."""
     best, most = "", 1
     for separator in _SEPARATORS:
-        widths = Counter(len(_cells(row, separator)) for row in rows)
+        widths = Counter(len(cells) for cells in _records(rows, separator))
         width, often = widths.most_common(1)[0]
         # Text may hold a stray separator; a space must part a number at the end, or every sentence is a table.
         prose = separator == " " and not all(_NUMBER.fullmatch(row.split()[-1]) for row in rows[1:])
         wider = width > most and not (best in ("\t", " ") or (separator == " " and best))
-        if wider and often >= 0.98 * len(rows) and not prose:
+        if wider and often >= 0.98 * widths.total() and not prose:
             best, most = separator, width
     numbers = all(cell.isdigit() for row in rows[:50] for cell in row.split())
     if not best and numbers and any(len(row.split()) > 1 for row in rows):
         return "lists"
     return best
+
+
+def _records(rows: list[str], separator: str) -> list[list[str]]:
+    """Return the cells of each row; a row may go on over several lines within quotes, if that gives equal rows."""
+    single = [_cells(row, separator) for row in rows]
+    if len(separator) > 1 or separator == " " or len({len(cells) for cells in single}) == 1:
+        return single
+    # The last row may be cut.
+    joined = list(csv.reader(io.StringIO("\n".join(rows), newline=""), delimiter=separator))[:-1]
+    return joined if len(joined) > 1 and len({len(cells) for cells in joined}) == 1 else single
 
 
 def _cells(row: str, separator: str) -> list[str]:
@@ -160,10 +210,16 @@ def _lists(rows: list[str]) -> pl.DataFrame:
 
 
 def _delimited(path: Path, rows: list[str], separator: str, *, whole: bool) -> Sample:
-    first = [cell.strip() for cell in _cells(rows[0], separator)]
-    bodies = [cells for row in rows[1:200] if len(cells := _cells(row, separator)) == len(first)]
-    header = _is_header(first, bodies)
-    names = first if header else [f"c{place + 1}" for place in range(len(first))]
+    first = _cells(rows[0], separator)
+    bodies = [cells for cells in _records(rows[:200], separator)[1:] if len(cells) == len(first)]
+    header = _is_header([cell.strip() for cell in first], bodies)
+    doubled = sorted({name for name in first if name and first.count(name) > 1})
+    if header and doubled:
+        why = f"has the column {doubled[0]} twice in its header; rename one"
+        return Sample(path=path, form="unknown", why=why)
+    # As the reader has them: blanks stay, and a column without a name is called by its place.
+    mark = "column_" if header else "c"
+    names = [cell if header and cell else f"{mark}{place}" for place, cell in enumerate(first, 1)]
     body = rows[1:] if header else rows
     schema, why = dict.fromkeys(names, pl.String), ""
     if len(separator) > 1:
@@ -191,16 +247,20 @@ def _form(separator: str) -> str:
 
 def _is_header(first: list[str], bodies: list[list[str]]) -> bool:
     """Return whether the first line names columns: no numbers, no value that occurs below, and a reason to think so."""
-    if not all(first) or len(set(first)) < len(first) or any(_NUMBER.fullmatch(cell) for cell in first[:1]):
+    named = list(dict.fromkeys(filter(None, first)))
+    if not named or _NUMBER.fullmatch(named[0]):
         return False
-    if any(cell == body[place] for body in bodies for place, cell in enumerate(first)):
+    if any(cell == body[place].strip() for body in bodies for place, cell in enumerate(first) if cell):
         return False
-    known = sum(any(names_role(cell, role) for role in _TELLING) for cell in first)
+    # An empty name is that of pandas' index, or a comma at the end of each line.
+    known = sum(any(names_role(cell, role) for role in _TELLING) for cell in named)
     numeric = [
         place for place in range(len(first)) if bodies and all(_NUMBER.fullmatch(body[place]) for body in bodies)
     ]
     return (
-        known >= 2 or any(not _NUMBER.fullmatch(first[place]) for place in numeric) or (known == 1 and len(first) < 4)
+        known >= 2
+        or any(first[place] and not _NUMBER.fullmatch(first[place]) for place in numeric)
+        or (known == 1 and len(named) < 4)
     )
 
 

@@ -136,7 +136,7 @@ def _gaps(guess: Guess, roles: Sequence[str]) -> list[str]:
     frame = guess.sample.frame.lazy()
     if guess.sample.form == "parquet":
         # Columns are cheap to look through as a whole, and gaps are too rare for a sample.
-        frame = pl.scan_parquet(guess.sample.path)
+        frame = pl.scan_parquet(list(guess.sample.files), glob=False)
     text = (pl.col(name).cast(pl.String).fill_null("").str.strip_chars() == "" for name in names)
     empty = frame.select(found.any().alias(name) for name, found in zip(names, text, strict=True)).collect()
     shown = {guess.roles[role]: _named(guess, role) for role in roles if role in guess.roles}
