@@ -12,6 +12,7 @@ from graphrec.data.build import Rules, build_dataset
 from graphrec.data.config import CleanConfig, LeaksConfig, SplitConfig
 from graphrec.data.dataset import load_dataset, save_dataset
 from graphrec.data.encode import Scopes, number
+from graphrec.data.inspect.leaks import leak_report
 from graphrec.data.raw import INTERACTIONS, ITEMS, LINKS, TRIPLES, RawTables
 from graphrec.data.split import PARTS
 
@@ -138,3 +139,60 @@ def test_twins_of_held_out_items_can_be_taken_out() -> None:
     assert twin in dropped.dataset.catalog["b"]
     parts = dropped.events.filter(pl.col("item") == int(twin))["split"].unique().to_list()
     assert parts == [PARTS.index("left_out")]
+
+
+def test_the_very_item_had_elsewhere_gives_a_held_out_one_away() -> None:
+    rows = [(user, item, "a") for user in range(5) for item in (user + 1, user + 2, 0)]
+    rows += [(user, item, "b") for user in range(5) for item in (0, user + 20)]
+    kept = build_dataset(raw(rows), RULES)
+    report = leak_report(kept.events, kept.dataset.domains, len(kept.dataset.items), LeaksConfig())
+    assert [row["num_repeated"] for row in report["domains"]] == [5, 0]
+    dropped = build_dataset(raw(rows), replace(RULES, leaks=LeaksConfig(twins="drop")))
+    assert dropped.dropped["events that give a held-out one away"] == 5
+    left = leak_report(dropped.events, dropped.dataset.domains, len(dropped.dataset.items), LeaksConfig())
+    assert [row["num_repeated"] for row in left["domains"]] == [0, 0]
+
+
+def test_what_the_tables_say_of_a_split_is_not_passed_over_in_silence() -> None:
+    rows = [(0, item, "a", "train" if item else "test") for item in range(4)] + [(0, 1, "a", "test")]
+    built = build_dataset(raw(rows), RULES)
+    assert built.warnings == (
+        "the tables name a split, but ingest.split.kind=leave_last_out makes one of its own; "
+        "kind=given would keep theirs",
+    )
+    assert (built.dropped["repeated events"], built.dropped["repeats in another part of a given split"]) == (1, 0)
+    assert not build_dataset(raw(rows), replace(RULES, split=SplitConfig(kind="given"))).warnings
+    assert build_dataset(raw(twin_world()), replace(RULES, split=SplitConfig(shots=2))).warnings
+
+
+@pytest.mark.parametrize(
+    ("tables", "rules", "message"),
+    [
+        (raw([(u, u, f"d{u}") for u in range(65_536)]), {}, "65536 domains, such as .*: is `domain` the right column"),
+        (raw(twin_world()), {"leaks": LeaksConfig(twins="drop"), "per_domain": ("user",)}, "set user_ids=shared"),
+        (
+            raw([("u", "x", "a")], [("e", "is", "f")], links=pl.DataFrame([("x", "A", "e")], LINKS, orient="row")),
+            {"per_domain": ("item",)},
+            "the 1 links lead to no item that is left .*item 'x' of domain 'A'",
+        ),
+        (
+            raw([(u, i, "a") for u in range(9) for i in (0, 1)]),
+            {"split": SplitConfig(kind="cold_items", valid_share=0.4, test_share=0.49)},
+            "nothing to train on is left in 'a'",
+        ),
+    ],
+    ids=["domains", "twins of strangers", "links", "nothing to train on"],
+)
+def test_what_cannot_be_is_one_clear_line(tables: RawTables, rules: dict, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        build_dataset(tables, replace(RULES, **rules))
+
+
+def test_a_table_that_changes_while_it_is_read_is_one_clear_line(tmp_path) -> None:
+    path = tmp_path / "events.parquet"
+    tables = raw(twin_world())
+    tables.interactions.collect().write_parquet(path)
+    lazy = replace(tables, interactions=pl.scan_parquet(path))
+    path.unlink()
+    with pytest.raises(DataError, match="a table changed while it was read .*run again"):
+        build_dataset(lazy, RULES)

@@ -104,9 +104,9 @@ def test_the_test_events_lie_apart(folder: Path) -> None:
             EVENTS,
             TRIPLES,
             {"triples": [{"path": "triples.csv"}], "link_by_id": False},
-            r"none of the 2 touches an item",
+            r"none of the 3 touches an item",
         ),
-        (EVENTS, TRIPLES, {"interactions": [], "triples": []}, r"at least one table of events"),
+        (EVENTS, TRIPLES, {"interactions": [], "triples": []}, r"needs interactions or triples"),
         (
             EVENTS,
             TRIPLES,

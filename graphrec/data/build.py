@@ -58,8 +58,8 @@ def build_dataset(raw: RawTables, rules: Rules, *, seed: int = 0) -> Built:
     Raises `DataError` when nothing is left of a domain, when a triple that must hang on an item
     does not, or when no triple touches any item.
     """
-    raw = _same_id_type(raw)
     try:
+        raw = _same_id_type(raw)
         domains = _domains(raw)
         users, listed, read = _numbered(raw.interactions, domains, rules)
     except (pl.exceptions.ComputeError, OSError) as error:
@@ -67,6 +67,8 @@ def build_dataset(raw: RawTables, rules: Rules, *, seed: int = 0) -> Built:
         raise DataError(f"a table changed while it was read ({str(error).splitlines()[0]}); run again") from None
     num_read = np.bincount(read["domain"].to_numpy(), minlength=len(domains)).tolist()
     warnings = tuple(_warnings(read, rules))
+    if rules.split.kind != GIVEN:
+        read = read.with_columns(split=pl.lit(UNSAID, dtype=pl.UInt8))
     events, dropped = clean(read, len(domains), rules.clean)
     del read
     _check_left(events, domains, rules.clean)

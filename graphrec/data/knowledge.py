@@ -92,8 +92,8 @@ def _surviving(raw: RawTables, links: pl.DataFrame, items: IdMap) -> tuple[pl.Da
         pl.col("confidence").max(), pl.col("label").drop_nulls().first()
     )
     touching = merged.filter(pl.col("head").is_in(alive) | pl.col("tail").is_in(alive))
-    if len(items) and merged.height and not touching.height:
-        raise DataError(f"triples: none of the {merged.height} touches an item; {_how_to_link(raw, links)}")
+    if len(items) and raw.triples.height and not touching.height:
+        raise DataError(f"triples: none of the {raw.triples.height} touches an item; {_how_to_link(raw, links)}")
     return merged, {
         "links of items without events": int((~known).sum()),
         "triples of dropped items": raw.triples.height - kept.height,
