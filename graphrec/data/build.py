@@ -58,13 +58,7 @@ def build_dataset(raw: RawTables, rules: Rules, *, seed: int = 0) -> Built:
     Raises `DataError` when nothing is left of a domain, when a triple that must hang on an item
     does not, or when no triple touches any item.
     """
-    try:
-        raw = _same_id_type(raw)
-        domains = _domains(raw)
-        users, listed, read = _numbered(raw.interactions, domains, rules)
-    except (pl.exceptions.ComputeError, OSError) as error:
-        # The reader has been through every row, so the files must have changed since.
-        raise DataError(f"a table changed while it was read ({str(error).splitlines()[0]}); run again") from None
+    raw, domains, users, listed, read = _taken_in(raw, rules)
     num_read = np.bincount(read["domain"].to_numpy(), minlength=len(domains)).tolist()
     warnings = tuple(_warnings(read, rules))
     if rules.split.kind != GIVEN:
@@ -99,6 +93,17 @@ def build_dataset(raw: RawTables, rules: Rules, *, seed: int = 0) -> Built:
         num_read=dict(zip(domains, num_read, strict=True)),
         warnings=warnings,
     )
+
+
+def _taken_in(raw: RawTables, rules: Rules) -> tuple[RawTables, tuple[str, ...], IdMap, IdMap, pl.DataFrame]:
+    """Return the tables with item ids of one type, the domains, the users, the items, and the events in their numbers."""
+    try:
+        raw = _same_id_type(raw)
+        domains = _domains(raw)
+        return raw, domains, *_numbered(raw.interactions, domains, rules)
+    except (pl.exceptions.ComputeError, OSError) as error:
+        # The reader has been through every row, so the files must have changed since.
+        raise DataError(f"a table changed while it was read ({str(error).splitlines()[0]}); run again") from None
 
 
 def _domains(raw: RawTables) -> tuple[str, ...]:
