@@ -96,7 +96,7 @@ def build_dataset(raw: RawTables, rules: Rules, *, seed: int = 0) -> Built:
 
 
 def _taken_in(raw: RawTables, rules: Rules) -> tuple[RawTables, tuple[str, ...], IdMap, IdMap, pl.DataFrame]:
-    """Return the tables with item ids of one type, the domains, the users, the items, and the events in their numbers."""
+    """Return the tables with item ids of one type, the domains, users, items, and the events in their numbers."""
     try:
         raw = _same_id_type(raw)
         domains = _domains(raw)
