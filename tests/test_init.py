@@ -12,6 +12,7 @@ from graphrec.cli.config import load_config
 from graphrec.cli.init import write_config
 from graphrec.cli.inspect import inspect_data
 from graphrec.core.errors import ConfigError, DataError
+from graphrec.data.files.times import clock
 from graphrec.data.sniff import Plan, as_yaml, make_plan, read_samples
 from graphrec.data.sniff.columns import Column
 from graphrec.data.sniff.names import names_role, normal
@@ -476,3 +477,21 @@ def test_lines_within_quotes_and_line_separators_cut_nothing(tmp_path: Path) -> 
     (tmp_path / "u2028.csv").write_text(events("user_id,item_id,title,ts\n", "{u},{i},two\u2028lines,{t}\n"))
     assert "time: ts" in proposed(tmp_path / "u2028.csv")
     assert read_sample(tmp_path / "u2028.csv").frame.shape == (200, 4)
+
+
+@pytest.mark.parametrize("form", ["{d}/07/2024", "{d}/07/2024 10:00", "2024.07.{d}", "{d}-7-2024", "July {d}, 2024"])
+def test_times_are_proposed_only_if_they_are_read(form: str, tmp_path: Path) -> None:
+    rows = "".join(f'u{n % 20},i{n % 30},"{form.format(d=n % 18 + 11)}"\n' for n in range(200))
+    (tmp_path / "dates.csv").write_text(f"user_id,item_id,date\n{rows}")
+    text = proposed(tmp_path / "dates.csv")
+    read = clock("date", pl.String(), pl.Series([form.format(d=15)])) is not None
+    assert ("\n        time: date\n" in text) == read
+    assert ("write all as 2024-07-15 10:42:00 or as seconds since 1970, then add time: date" in text) != read
+
+
+def test_rows_without_a_time_are_filtered(tmp_path: Path) -> None:
+    (tmp_path / "late.csv").write_text(events("user_id,item_id,ts\n", "{u},{i},{t}\n") + "1,2,\n")
+    assert 'keep: [{column: ts, none_of: [""]}]' in proposed(tmp_path / "late.csv")
+    lines = events("", '{{"user_id": "u{u}", "item_id": "i{i}", "ts": {t}}}\n')
+    (tmp_path / "gaps.jsonl").write_text(lines + '{"user_id": "u1", "item_id": "i2", "ts": null}\n')
+    assert "keep: [{column: ts, at_least: 0}]" in proposed(tmp_path / "gaps.jsonl")

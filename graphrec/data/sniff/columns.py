@@ -28,6 +28,11 @@ class Column:
         values = self.values.drop_nulls()
         return values.filter(values.str.strip_chars() != "") if values.dtype == pl.String else values
 
+    @property
+    def gaps(self) -> int:
+        """Return how many rows have no value."""
+        return len(self.values) - len(self.filled)
+
     @cached_property
     def kind(self) -> str:
         """Return int, float, time, text, list (of ids), empty, or other, which no role can use."""

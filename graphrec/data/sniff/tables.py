@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from graphrec.data.sniff.columns import Column, columns_of, common
 from graphrec.data.sniff.sample import Sample
+from graphrec.data.sniff.times import is_text_of_times, why_unread
 
 _MANY, _FEW = 0.9, 0.05
 _NO_ROWS = {True: "is a saved graph", False: "has no rows"}
@@ -15,8 +16,8 @@ class Guess:
     """What a file seems to be.
 
     `kind` is interactions, items, triples, links or none; `roles` maps a role to a column's name, text
-    to several; `reasons` says why, by role; `others` the columns that came close, by role; `why` what
-    speaks against every kind where it is none.
+    to several; `reasons` says why, by role; `others` the columns that came close, by role; `notes` what was
+    left out, and why; `why` what speaks against every kind where it is none.
     """
 
     sample: Sample
@@ -25,6 +26,7 @@ class Guess:
     text: tuple[str, ...] = ()
     reasons: Mapping[str, str] = field(default_factory=dict)
     others: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     why: str = ""
 
     def column(self, role: str) -> Column:
@@ -102,14 +104,31 @@ def _interactions(sample: Sample, columns: Sequence[Column]) -> Guess | None:
     for role, column in (("user", user), ("item", item)):
         how = "the column's name" if column.named(role) else "its place and its repeating ids"
         reasons[role] = f"{how}; {column.num:,} distinct values in {len(column.texts):,} rows"
-    found = dict(_optional(sample, [c for c in columns if c not in (user, item)], user, item))
+    left = [c for c in columns if c not in (user, item)]
+    unread = {c.name: why for c in _times(sample, left) if (why := why_unread(c))}
+    found = dict(_optional(sample, [c for c in left if c.name not in unread], user, item))
     roles |= {role: column.name for role, (column, _) in found.items()}
     reasons |= {role: reason for role, (_, reason) in found.items()}
     others = {
         role: tuple(c.name for c in columns if c.named(role) and c.is_id and c.name not in roles.values())
         for role in ("user", "item", "time", "domain")
     }
-    return Guess(sample=sample, kind="interactions", roles=roles, reasons=reasons, others=others)
+    notes = tuple(f"no time: {name}: {why}" for name, why in unread.items() if "time" not in roles)
+    return Guess(sample=sample, kind="interactions", roles=roles, reasons=reasons, others=others, notes=notes)
+
+
+def _times(sample: Sample, columns: Sequence[Column]) -> list[Column]:
+    """Return the columns that may hold times: those named so, else those whose values look so."""
+    dated = [c for c in columns if c.is_time]
+    named = [c for c in columns if c.named("time") and (c.is_time or c.kind == "int" or _says_when(c))]
+    times = named or dated
+    return times if sample.header else [c for c in times if c.is_time or c.num > 12]
+
+
+def _says_when(column: Column) -> bool:
+    """Return whether text has digits everywhere, as dates have that are written in words, or is read as times."""
+    digits = column.kind == "text" and bool(column.texts.head(100).str.contains(r"\d").all())
+    return digits or is_text_of_times(column)
 
 
 def _pair(columns: Sequence[Column], *, named: bool) -> tuple[Column | None, Column | None]:
@@ -151,8 +170,7 @@ def _optional(
 
     split = next((c for c in left if c.is_split), None)
     yield from take("split", split, "its values are names of parts")
-    times = [c for c in left if (c.is_time or c.kind == "int") and c.named("time")] or [c for c in left if c.is_time]
-    times = [c for c in times if c.is_time or c.num > 12] if not sample.header else times
+    times = _times(sample, left)
     yield from take(
         "time", _finest([c for c in times if c.is_time] or times), "dates, or numbers in the range of times"
     )

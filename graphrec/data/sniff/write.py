@@ -12,6 +12,7 @@ from graphrec.data.sniff.plan import Plan
 from graphrec.data.sniff.sample import Sample
 from graphrec.data.sniff.scalars import folder_of, path_in, quoted
 from graphrec.data.sniff.tables import Guess
+from graphrec.data.sniff.times import gap_filter
 from graphrec.data.sniff.write_readers import amazon, graph, kgat, recbole
 
 _EACH = 20
@@ -111,7 +112,7 @@ def _interactions(entry: Entry, folder: Path) -> Iterator[str]:
     for role, names in guess.others.items():
         if names and role in roles:
             yield f"      # {role} could also be {', '.join(names)}."
-    yield from (f"      # {note}." for note in entry.notes)
+    yield from (f"      # {note}." for note in (*guess.notes, *entry.notes))
     yield f"      - path: {path_in(guess.sample.path, folder)}"
     yield from _format(guess.sample, roles)
     for option in ("user", "item"):
@@ -145,6 +146,10 @@ def _gaps(guess: Guess, roles: Sequence[str]) -> list[str]:
 
 def _filters(guess: Guess) -> Iterator[str]:
     kept = _gaps(guess, ("user", "item", "domain"))
+    late = gap_filter(guess.column("time")) if "time" in guess.roles else ""
+    if late:
+        yield "        # Rows without a time are left out."
+        kept.append(f"{{column: {quoted(_named(guess, 'time'))}, {late}}}")
     if "label" in guess.roles:
         kept.append(f"{{column: {quoted(_named(guess, 'label'))}, at_least: 1}}")
     if kept:
