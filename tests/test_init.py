@@ -495,3 +495,44 @@ def test_rows_without_a_time_are_filtered(tmp_path: Path) -> None:
     lines = events("", '{{"user_id": "u{u}", "item_id": "i{i}", "ts": {t}}}\n')
     (tmp_path / "gaps.jsonl").write_text(lines + '{"user_id": "u1", "item_id": "i2", "ts": null}\n')
     assert "keep: [{column: ts, at_least: 0}]" in proposed(tmp_path / "gaps.jsonl")
+
+
+def test_numbered_parts_are_one_table(tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    folder.mkdir()
+    for part in range(3):
+        ids = [(n * 7 + part) % 100 for n in range(200)]
+        frame = pl.DataFrame({"user_id": [f"u{n}" for n in ids], "item_id": [f"i{n % 30}" for n in range(200)]})
+        frame.write_parquet(folder / f"part-0000{part}.parquet")
+    text = proposed(folder)
+    assert text.count("- path:") == 1
+    assert ('path: "part-*.parquet"' in text, "as_domain: log" in text) == (True, True)
+    assert "3 files with equal columns and common ids are taken for the parts of one table" in text
+    # Another file that the pattern meets too: each part stays on its own.
+    (folder / "part-list.parquet").write_text("part-00000\n")
+    assert len(make_plan(read_samples([folder])).interactions) == 3
+
+
+def test_numbered_domains_are_no_parts(tmp_path: Path) -> None:
+    rows = events("user_id,item_id\n", "u{u},i{i}\n")
+    plan = written(tmp_path, domain1__csv=rows, domain2__csv=rows)
+    assert plan.domains == ("domain1", "domain2")
+
+
+def test_a_column_of_a_few_shops_is_the_domain(tmp_path: Path) -> None:
+    rows = "".join(f"u{n % 20},p{n % 30},{['north', 'south'][n % 2]}\n" for n in range(200))
+    plan = written(tmp_path, sales__csv=f"customer_id,product_id,store\n{rows}")
+    assert (roles(plan)["sales.csv"]["domain"], plan.domains) == ("store", ("north", "south"))
+
+
+def test_a_tiny_domain_does_not_part_the_users_of_large_ones(tmp_path: Path) -> None:
+    rows = [f"{n % 500},b{n % 40},books\n{n % 500},f{n % 50},films\n" for n in range(2000)]
+    tiny = [f"{n % 8},t{n % 9},toys\n" for n in range(40)]
+    plan = written(tmp_path, e__csv="user_id,item_id,domain\n" + "".join([*rows, *tiny]))
+    assert plan.users.value == "shared"
+
+
+def test_folds_are_no_parts(tmp_path: Path) -> None:
+    rows = [f"u{n % 20},i{n % 30},{1_500_000_000 + n}\n" for n in range(400)]
+    folds = {f"u{k}__csv": "user,item,ts\n" + "".join(rows[: 80 * k] + rows[80 * k + 80 :]) for k in range(5)}
+    assert len(written(tmp_path, **folds).interactions) == 5

@@ -16,7 +16,20 @@ _SPLIT_WORDS = {
     "test": "test",
     "testing": "test",
 }
-_IDLE_WORDS = {"interactions", "interaction", "ratings", "rating", "events", "sample", "qrel", "5core", "core", "data"}
+_IDLE_WORDS = {
+    "interactions",
+    "interaction",
+    "ratings",
+    "rating",
+    "events",
+    "sample",
+    "qrel",
+    "5core",
+    "core",
+    "data",
+    "part",
+    "parts",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,7 +75,7 @@ def entries_of(guesses: list[Guess]) -> list[Entry]:
 
 
 def _words(path: Path) -> list[str]:
-    return [word for word in re.split(r"[_\-. ]+", path.name.split(".")[0]) if word]
+    return [word for word in re.split(r"[_\-.* ]+", path.name.split(".")[0]) if word]
 
 
 def _split_of(path: Path) -> str | None:
@@ -79,5 +92,6 @@ def _domain_names(guesses: list[Guess]) -> dict[int, str]:
     by_folder = len(set(folders.values())) > 1 and (len(set(rest.values())) == 1 or "" in rest.values())
     if by_folder:
         return folders
-    alone = {id(g): g.sample.path.name.split(".")[0] for g in guesses}
+    # The pattern of several parts is no name.
+    alone = {id(g): folders[id(g)] if g.sample.parts else g.sample.path.name.split(".")[0] for g in guesses}
     return {key: name or (alone[key] if len(guesses) == 1 else folders[key]) for key, name in rest.items()}

@@ -57,7 +57,7 @@ def user_space(members: Members, *, whole: bool) -> Choice:
     """Propose whether one user id is one person in all domains."""
     if len(members.domains) < 2:
         return Choice("shared", "there is one domain, so it says nothing")
-    if _counted_apart(members.users):
+    if counted_apart(members.users):
         return Choice(
             "per_domain", "in each domain ids are counted from 0 or 1, to different ends: equal ids are chance"
         )
@@ -75,7 +75,7 @@ def item_space(members: Members) -> Choice:
     """Propose whether one item id is one item in all domains."""
     if len(members.domains) < 2:
         return Choice("per_domain", "there is one domain, so it says nothing")
-    if _counted_apart(members.items):
+    if counted_apart(members.items):
         return Choice(
             "per_domain", "in each domain ids are counted from 0 or 1, to different ends: equal ids are chance"
         )
@@ -122,12 +122,17 @@ def propose_target(members: Members) -> Choice:
     return Choice(chosen, f"{reason}; others: {others}")
 
 
-def _counted_apart(columns: Mapping[str, Column]) -> bool:
-    """Return whether every domain counts its ids from 0 or 1, and up to another end than the others."""
+def counted_apart(columns: Mapping[str, Column]) -> bool:
+    """Return whether every domain counts its ids from 0 or 1, and most rows up to another end than the largest does."""
     if not all(column.is_counted for column in columns.values()):
         return False
-    ends = [float(column.numbers.max()) for column in columns.values()]  # type: ignore[arg-type]
-    return max(ends) > 1.02 * min(ends)
+    ends = {name: float(column.numbers.max()) for name, column in columns.items()}  # type: ignore[arg-type]
+    rows = {name: len(column.texts) for name, column in columns.items()}
+    largest = max(rows, key=lambda name: rows[name])
+    # Weighed by rows: a tiny domain shows few of the ids, and says nothing about the others.
+    near = {name: max(end, ends[largest]) <= 1.02 * min(end, ends[largest]) for name, end in ends.items()}
+    others = sum(rows.values()) - rows[largest]
+    return sum(num for name, num in rows.items() if not near[name]) > 0.5 * others
 
 
 def _largest_share(columns: Mapping[str, Column]) -> tuple[float, tuple[str, str]]:

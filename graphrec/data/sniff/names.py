@@ -20,6 +20,8 @@ _ENDINGS = ("", "id", "idx", "index", "key", "no", "nr", "num", "number", "code"
 _EXACT = {
     "domain": "domain domain_id domain_name market marketplace site scene scenario scenario_id tab department dept "
     "channel vertical business_line category_domain genre_id genre country locale platform brand_domain main_category",
+    "shop": "shop shop_id shop_name store store_id store_name outlet branch branch_id scene_id scene_name "
+    "scenario_name scenarios market_id market_name channel_id channel_name",
     "time": "time timestamp ts datetime date_time event_time unix_review_time unixreviewtime unix_time review_time "
     "created_at created creation_time time_stamp transaction_timestamp transaction_time transaction_date trans_date "
     "order_time order_date purchase_date invoice_date visit_date rating_time rated_at watch_time_utc click_time date "

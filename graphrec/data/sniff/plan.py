@@ -12,6 +12,7 @@ from graphrec.data.inspect.behaviour import is_behaviour
 from graphrec.data.sniff.columns import columns_of, common, within
 from graphrec.data.sniff.entries import Entry, entries_of
 from graphrec.data.sniff.ids import Choice, Members, item_space, link_by_id, propose_target, user_space
+from graphrec.data.sniff.parts import joined_parts
 from graphrec.data.sniff.sample import Sample
 from graphrec.data.sniff.tables import Guess, guess_kind
 
@@ -44,7 +45,7 @@ def make_plan(samples: Sequence[Sample]) -> Plan:
     from_reader = _of_a_reader(samples)
     if from_reader is not None:
         return from_reader
-    guesses = _reconsidered([guess_kind(sample) for sample in samples])
+    guesses = joined_parts(_reconsidered([guess_kind(sample) for sample in samples]))
     guesses = _without_copies(guesses)
     kinds = {kind: [g for g in guesses if g.kind == kind] for kind in ("interactions", "items", "triples", "links")}
     if not kinds["interactions"] and not kinds["triples"]:

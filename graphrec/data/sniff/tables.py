@@ -8,6 +8,9 @@ from graphrec.data.sniff.sample import Sample
 from graphrec.data.sniff.times import is_text_of_times, why_unread
 
 _MANY, _FEW = 0.9, 0.05
+_SHOPS = 20
+"""With more values, a column of shops is no column of domains."""
+
 _NO_ROWS = {True: "is a saved graph", False: "has no rows"}
 
 
@@ -200,11 +203,15 @@ def _finest(columns: Sequence[Column]) -> Column | None:
 
 
 def _domain(sample: Sample, left: Sequence[Column], item: Column) -> tuple[Column, str] | None:
-    """A column named so with 2 to 200 values; without header, one of 2 to 60 values that every item has one of."""
+    """A column named so with 2 to 200 values, or like a shop with at most 20; or one of 2 to 60 without a header."""
     usual = [c for c in left if c.is_id and 2 <= c.num <= 200 and not c.is_split]
     for column in usual:
         if column.named("domain"):
             return column, f"its name, and {column.num} values"
+    for column in usual:
+        if column.named("shop") and column.num <= _SHOPS:
+            return column, f"its name, and only {column.num} values; leave it out if it is no market of its own"
+    # Without names, a domain is what every item has one of.
     for column in usual if not sample.header else ():
         if column.num <= 60 and not column.is_binary and _one_each(sample, item, column):
             return column, f"{column.num} values, and every item has one of them only"
