@@ -104,7 +104,7 @@ CASES = [
     case(
         "no table",
         ({}, {"interactions": []}),
-        "ingest.tables.interactions: no table given; a run needs at least one table of events",
+        "ingest.tables.interactions: no table given; a run needs interactions or triples",
     ),
     case(
         "parts of different formats",
@@ -353,7 +353,73 @@ CASES = [
     case(
         "json id a fraction",
         events('{"user":1.5,"item":"i1","domain":"shop"}\n', "jsonl"),
-        "events.jsonl: column 'user' is Float64; ids must be whole numbers or text; name the column that holds the ids",
+        "events.jsonl: column 'user': ids that are neither text nor whole numbers (row 1: 1.5); write them as "
+        "text or whole numbers, or name the column of ids",
+    ),
+    *(
+        case(
+            f"late json id {value}",
+            events(f'{{"user":1,"item":"i1"}}\n\n{{"user":{value},"item":"i1"}}\n', "jsonl", as_domain="d"),
+            f"events.jsonl: column 'user': ids that are neither text nor whole numbers (row 3: {shown}); write them "
+            "as text or whole numbers, or name the column of ids",
+        )
+        for value, shown in (("1.0", 1.0), ("1e3", 1000.0), ("true", True), ('{"a":1}', {"a": 1}), ("[1]", [1]))
+    ),
+    case(
+        "json id half a surrogate pair",
+        events('{"user":"\\ud800","item":"i1"}\n{"user":"\\ud83d\\ude00","item":"i1"}\n', "jsonl", as_domain="d"),
+        "events.jsonl: column 'user': text with a broken character (half of a surrogate pair) (row 1: '\\ud800'); "
+        "write the file again as UTF-8",
+    ),
+    case(
+        "weights whose product is none",
+        events(
+            "user,item,w,e\nu,a,1e30,buy\nu,b,1e-30,view\nu,c,1,buy\n",
+            as_domain="d",
+            weight="w",
+            event="e",
+            event_weights={"buy": 1e20, "view": 1e-20},
+        ),
+        "events.csv: column 'w': 2 rows whose weight times event_weights is too large or too small (rows 1: '1e30 of "
+        "buy', 2: '1e-30 of view'); a weight has 32 bits: keep it between 1e-37 and 1e38",
+    ),
+    case(
+        "event weights beyond 32 bits",
+        events("user,item,e\nu,a,x\n", as_domain="d", event="e", event_weights={"x": 1e60, "y": 1e-60}),
+        "interactions (events.csv): event_weights: 'x', 'y' is too large or too small; a weight has 32 bits: keep it "
+        "between 1e-37 and 1e38",
+    ),
+    case(
+        "filter without a condition",
+        events(GOOD, keep=[{"column": "time"}]),
+        "events.csv: keep: column 'time' has no condition; set at_least, at_most, one_of or none_of",
+    ),
+    case(
+        "user and item in one column",
+        events(GOOD, item="user"),
+        "interactions (events.csv): user and item are both column 'user'; name two columns",
+    ),
+    case(
+        "blank domain",
+        events(GOOD, as_domain="  "),
+        "interactions (events.csv): as_domain is empty; name the domain",
+    ),
+    case(
+        "day or month",
+        events("user,item,domain,time\nu,a,d,05/06/2024\nu,b,d,12/12/2024\n", time="time"),
+        "events.csv: column 'time': '05/06/2024' may be day/month or month/day, and no row tells which; write dates as "
+        "2024-01-31",
+    ),
+    case(
+        "header of names over ids with digits",
+        events("uid,iid\nu1,i1\nu2,i2\nu3,i3\n", columns=["user", "item"], as_domain="d"),
+        "events.csv: its first line ('uid', 'iid') looks like a header; leave `columns` out and name its columns, or "
+        "cut the line off",
+    ),
+    case(
+        "first row of zeros",
+        events("0,0\n0,1\n", as_domain="d"),
+        "events.csv: column '0' stands twice in the header; if there is no header, name all columns with `columns`",
     ),
     case(
         "misspelt column",

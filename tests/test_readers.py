@@ -201,6 +201,15 @@ def test_recbole_folders_become_domains(tmp_path: Path) -> None:
     assert any("films.user: is not read" in warning for warning in raw.warnings)
 
 
+def test_recbole_titles_may_begin_with_a_quote(tmp_path: Path) -> None:
+    folder = tmp_path / "films"
+    inter = "user_id:token\titem_id:token\nu1\t7\nu1\t8\n"
+    item = 'item_id:token\ttitle:token_seq\n7\t"Heat" (1995)\n8\t"half\n'
+    write(folder, **{"films.inter": inter, "films.item": item})
+    raw = recbole.read(RecboleConfig(folders=(str(folder),)))
+    assert raw.items["text"].to_list() == ['"Heat" (1995)', '"half']
+
+
 def test_recbole_filters_by_the_bare_name_and_takes_other_fields(tmp_path: Path) -> None:
     keep = (Filter(column="rating", at_least=4),)
     raw = recbole.read(RecboleConfig(folders=(str(atomic(tmp_path)),), keep=keep, time=None, text=("movie_title",)))

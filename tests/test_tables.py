@@ -25,7 +25,7 @@ DAY = 86_400_000_000
 def load(folder: Path, given: dict[str, Content], **tables: object) -> RawTables:
     """Write the files and read the tables; `interactions` may be the options of one table."""
     write(folder, given)
-    one = tables.get("interactions", {"path": next(iter(given))})
+    one = tables["interactions"] if "interactions" in tables else {"path": next(iter(given))}
     return read(options(folder, {**tables, "interactions": [one] if isinstance(one, dict) else one}))
 
 
@@ -130,10 +130,33 @@ def test_late_text_among_json_numbers_makes_all_text(tmp_path: Path) -> None:
         (["1700000000123456"] * 2, [1_700_000_000_123_456] * 2, True),
         (["1700000000123456789"] * 2, [1_700_000_000_123_456] * 2, True),
         (["19700102", "19700103"], [DAY, 2 * DAY], True),
+        (["02/01/1970", "13/01/1970"], [DAY, 12 * DAY], True),
+        (["01/02/1970 00:00", "01/13/1970 00:00"], [DAY, 12 * DAY], True),
+        (["02-01-1970", "13-01-1970"], [DAY, 12 * DAY], True),
+        (["1970.01.02", "1970.01.03"], [DAY, 2 * DAY], True),
+        (["1970-01-02T00:00Z", "1970-01-02T02:00+01:00"], [DAY, DAY + DAY // 24], True),
         (["3", "-1"], [3, -1], False),
         (["0.5", "2"], [500_000, 2_000_000], False),
     ],
-    ids=["date", "seconds", "zone", "slashes", "unix", "unix.25", "ms", "us", "ns", "yyyymmdd", "position", "float"],
+    ids=[
+        "date",
+        "seconds",
+        "zone",
+        "slashes",
+        "unix",
+        "unix.25",
+        "ms",
+        "us",
+        "ns",
+        "yyyymmdd",
+        "dmy",
+        "mdy",
+        "d-m-y",
+        "dots",
+        "minutes",
+        "position",
+        "float",
+    ],
 )
 def test_times_as_text(tmp_path: Path, times: list[str], orders: list[int], timed: bool) -> None:
     rows = "".join(f"u,i,d,{time}\n" for time in times)
@@ -180,6 +203,17 @@ def test_a_bound_may_be_a_number_of_the_column(tmp_path: Path) -> None:
     assert column(one(tmp_path, "user,item,t\na,1,4\na,2,5\n", as_domain="d", time="t", until=5), "item") == ["1"]
 
 
+def test_a_row_far_down_tells_the_day_from_the_month(tmp_path: Path) -> None:
+    table = "user,item,t\n" + "u,i,02/01/1970\n" * 1_500 + "u,i,13/01/1970\n"
+    assert column(one(tmp_path, table, as_domain="d", time="t"), "order")[-2:] == [DAY, 12 * DAY]
+
+
+def test_a_bound_may_be_a_day_in_digits(tmp_path: Path) -> None:
+    table = "user,item,t\nu,a,20240104\nu,b,20240105\n"
+    for since in (20240105, "20240105", "2024-01-05"):
+        assert column(one(tmp_path, table, as_domain="d", time="t", since=since), "item") == ["b"]
+
+
 @pytest.mark.parametrize(
     ("keep", "kept"),
     [
@@ -188,9 +222,10 @@ def test_a_bound_may_be_a_number_of_the_column(tmp_path: Path) -> None:
         ([{"column": "r", "at_least": 2, "at_most": 4.5}], ["b"]),
         ([{"column": "r", "one_of": ["1", "5"]}], ["a", "c"]),
         ([{"column": "r", "none_of": ["1"]}], ["b", "c", "d"]),
+        ([{"column": "r", "one_of": [1, 5.0]}], ["a", "c"]),
         ([{"column": "r", "at_least": 2}, {"column": "k", "one_of": ["x"]}], ["b"]),
     ],
-    ids=["least", "most", "both", "one of", "none of", "two"],
+    ids=["least", "most", "both", "one of", "none of", "numbers", "two"],
 )
 def test_filters(tmp_path: Path, keep: list[dict[str, object]], kept: list[str]) -> None:
     table = "user,item,r,k\nu,a,1,x\nu,b,4,x\nu,c,5,y\nu,d,,y\n"
@@ -362,8 +397,13 @@ def test_what_may_be_meant_is_a_warning(
             {"time": "t"},
             ["column 't': 1 row with the time 0, as if it were missing (row 1)"],
         ),
+        (
+            "user,item,domain,e\nu,a,x,buy\nu,b,x,view\n",
+            {"event": "e", "event_weights": {"buy": 2.0, "veiw": 1.0}},
+            ["event_weights: no rows of 'veiw'; the first rows have 'buy', 'view'"],
+        ),
     ],
-    ids=["domain", "zero"],
+    ids=["domain", "zero", "kind"],
 )
 def test_warnings_of_one_table(tmp_path: Path, content: str, table: dict[str, object], warnings: list[str]) -> None:
     raw = one(tmp_path, content, **table)
@@ -378,6 +418,59 @@ def test_positions_beside_times_are_no_common_time(tmp_path: Path) -> None:
     assert raw.warnings == (
         f"{tmp_path}/b.csv: positions here, but real times in other tables; there is no common time",
     )
+
+
+def test_each_file_is_a_domain(tmp_path: Path) -> None:
+    given = {"p/a [1].csv": "user,item\nu,x\n", "p/b.csv.gz": gzip.compress(b"user,item\nu,y\nv,y\n")}
+    given |= {"p/empty.csv": "user,item\n", "p/sub/b.csv": "user,item\nw,z\n"}
+    raw = load(tmp_path, given, interactions={"path": "p", "domain_by_file": True})
+    assert raw.interactions.select("item", "domain").collect().rows() == [
+        ("x", "a [1]"),
+        ("y", "b"),
+        ("y", "b"),
+        ("z", "b"),
+    ]
+    assert [plain(warning, tmp_path) for warning in raw.warnings] == [
+        "p: 2 files are one domain, 'b': 'b.csv.gz', 'sub/b.csv'",
+        "p: no rows, so no domain, in 'empty.csv'",
+    ]
+
+
+@pytest.mark.parametrize("suffix", ["parquet", "jsonl", "dat"])
+def test_each_file_is_a_domain_in_every_format(tmp_path: Path, suffix: str) -> None:
+    for name in ("a [1]", "b"):
+        table = pl.DataFrame({"user": [1 if name == "b" else "x"], "item": [2]})
+        content = {
+            "parquet": table.with_columns(pl.col("user").cast(pl.String)),
+            "jsonl": table.write_ndjson(),
+            "dat": "user::item\n1::2\n",
+        }
+        write(tmp_path, {f"p/{name}.{suffix}": content[suffix]})
+    more = {"format": "csv", "separator": "::"} if suffix == "dat" else {}
+    raw = load(tmp_path, {}, interactions={"path": "p", "domain_by_file": True, **more})
+    assert column(raw, "domain") == ["a [1]", "b"]
+
+
+def test_a_thousand_files_are_one_scan(tmp_path: Path) -> None:
+    write(tmp_path, {f"p/{k:04}.csv": f"user,item\nu,{k}\n" for k in range(1000)})
+    raw = load(tmp_path, {}, interactions={"path": "p", "domain_by_file": True})
+    # A scan of each file, joined, is a plan with a thousand branches.
+    assert raw.interactions.explain().count("SCAN") <= 2
+    assert column(raw, "domain") == [f"{k:04}" for k in range(1000)]
+
+
+def test_domains_alike_but_for_case_or_blanks_are_told(tmp_path: Path) -> None:
+    raw = one(tmp_path, "user,item,domain\nu,a,Shop\nu,b,shop \nu,c,food\n")
+    assert raw.warnings == (
+        "interactions: domains 'Shop', 'shop ' differ in letter case or blanks only; if they are one, write them alike",
+    )
+
+
+def test_without_quotes_a_quote_is_a_sign(tmp_path: Path) -> None:
+    raw = one(tmp_path, 'user\titem\n"u\t"a" b\n', "tsv", as_domain="d", quotes=False)
+    assert raw.interactions.select("user", "item").collect().rows() == [('"u', '"a" b')]
+    with pytest.raises(DataError, match="line 3 has 3 fields, expected 2"):
+        one(tmp_path, 'user\titem\n"u\t"a" b\nu\ta\t"\n', "tsv", as_domain="d", quotes=False)
 
 
 def test_files_are_named_in_order(tmp_path: Path) -> None:

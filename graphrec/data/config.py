@@ -13,8 +13,8 @@ class Filter:
     column: str = option(help="Column that is looked at.")
     at_least: float | None = option(default=None, help="Smallest number that stays.")
     at_most: float | None = option(default=None, help="Largest number that stays.")
-    one_of: tuple[str, ...] = option(default=(), help="Values that stay, compared as text.")
-    none_of: tuple[str, ...] = option(default=(), help="Values that go, compared as text.")
+    one_of: tuple[str | int | float, ...] = option(default=(), help="Values that stay, compared as text.")
+    none_of: tuple[str | int | float, ...] = option(default=(), help="Values that go, compared as text.")
 
 
 @config
@@ -26,6 +26,9 @@ class TableFile:
     separator: str | None = option(default=None, help="Column separator of csv and tsv; none means , and tab.")
     columns: tuple[str, ...] = option(
         default=(), help="Names of all columns of a text file that has no header line; empty: the first line has them."
+    )
+    quotes: bool = option(
+        default=True, help='Whether " encloses fields of csv and tsv; false: it is a plain character.'
     )
     keep: tuple[Filter, ...] = option(default=(), help="Conditions that a row must meet, such as a smallest rating.")
 
@@ -278,5 +281,7 @@ class LeaksConfig:
         default=6, ge=2, help="Fewest buyers that twins have in common; below 3, chance alone makes twins."
     )
     twins: str = option(
-        default="keep", choices=("keep", "drop"), help="Whether events of the history that give a held-out one away stay: on its twin, or on itself elsewhere."
+        default="keep",
+        choices=("keep", "drop"),
+        help="Whether events of the history that give a held-out one away stay: on its twin, or on itself elsewhere.",
     )

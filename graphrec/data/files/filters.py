@@ -22,6 +22,10 @@ def kept(table: Table, filters: Sequence[Filter], problems: Problems) -> tuple[p
         if dtype.is_nested() or dtype in (pl.Binary, pl.Object):
             problems.add(table.where, f"keep: column {condition.column!r} is {dtype}, not one value in each row")
             continue
+        if condition == Filter(column=condition.column):
+            text = f"keep: column {condition.column!r} has no condition"
+            problems.add(table.where, text, do="set at_least, at_most, one_of or none_of")
+            continue
         if condition.at_least is not None or condition.at_most is not None:
             if not (dtype.is_numeric() or dtype in (pl.String, pl.Boolean)):
                 problems.add(table.where, f"keep: column {condition.column!r} is {dtype}, no number")
@@ -76,7 +80,13 @@ def _listed(column: str, dtype: pl.DataType, condition: Filter) -> pl.Expr:
         whole = pl.when(value == value.round()).then(value).cast(pl.Int64, strict=False)
         text.append(whole.cast(pl.String))
     if condition.one_of:
-        inside = inside & pl.any_horizontal(t.is_in(condition.one_of) for t in text)
+        inside = inside & pl.any_horizontal(t.is_in(_texts(condition.one_of)) for t in text)
     if condition.none_of:
-        inside = inside & ~pl.any_horizontal(t.is_in(condition.none_of).fill_null(False) for t in text)
+        inside = inside & ~pl.any_horizontal(t.is_in(_texts(condition.none_of)).fill_null(False) for t in text)
     return inside
+
+
+def _texts(values: Sequence[str | int | float]) -> list[str]:
+    """Return values as text; a whole float is meant as 5 as well as 5.0."""
+    whole = [str(int(value)) for value in values if isinstance(value, float) and value.is_integer()]
+    return [*map(str, values), *whole]

@@ -1,10 +1,12 @@
 """External ids in tables: which column types may hold them, and how they stay exact as Int64 or String."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from graphrec.data.files.checks import Check, Problems, filled
+from graphrec.data.files.json_ids import check_json_ids
 from graphrec.data.files.table import Table
 
 _WIDE = (pl.UInt64, pl.Int128, pl.UInt128)
@@ -43,6 +45,18 @@ class Id:
         """Return Int64 or String: what holds every id of the column."""
         whole = self.dtype.is_integer() if self.odd is None else not measured[f"odd_{self.column}"].sum()
         return pl.Int64 if whole else pl.String
+
+
+def find_ids(table: Table, columns: Sequence[str], problems: Problems) -> dict[str, Id]:
+    """Return the id columns; note those whose type, or a value of JSON lines anywhere, ids cannot have."""
+    before = len(problems.errors)
+    if table.form == "jsonl":
+        names = [table.columns[column] for column in columns]
+        check_json_ids(table.paths, table.options, names, table.where, problems)
+    if len(problems.errors) > before:
+        return {}
+    found = {column: find_id(table, column, problems) for column in columns}
+    return {column: spec for column, spec in found.items() if spec is not None}
 
 
 def find_id(table: Table, column: str, problems: Problems) -> Id | None:

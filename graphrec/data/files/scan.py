@@ -67,26 +67,28 @@ def scan(
     columns: Sequence[str] | None = None,
     text: Sequence[str] = (),
     row: str | None = None,
+    path: str | None = None,
 ) -> pl.LazyFrame:
     """Return the table in `paths` lazily, its rows in input order; the parts must agree in columns.
 
     `columns` keeps only these. Rows of csv and tsv in which all of them are empty are blank lines, and
     dropped. `text` names columns that are String even where JSON lines have numbers. `row` adds a
-    column of row numbers, counted from 1 without the header, blank lines of csv and tsv included.
+    column of row numbers, counted from 1 without the header, blank lines of csv and tsv included; `path` one
+    of the file that each row is from.
     Raises `DataError` on files that cannot be opened and on headers that make no table.
     """
     form = file_format(paths, options)
-    for path in paths:
-        _check_opens(path)
+    for part in paths:
+        _check_opens(part)
     try:
-        frame = _SCANS[form](paths, options, text)
-        names = frame.collect_schema().names()
+        frame = _SCANS[form](paths, options, text, path)
+        names = [name for name in frame.collect_schema().names() if name != path]
     except (OSError, PolarsError, PanicException) as error:
         raise DataError(why_unreadable(paths, form, options, error)) from None
     if row is not None:
         frame = frame.with_row_index(row, offset=1)
     if columns is not None:
-        frame = frame.select(*([row] if row is not None else []), *columns)
+        frame = frame.select(*(name for name in (row, path) if name is not None), *columns)
     used = names if columns is None else list(columns)
     if form in ("csv", "tsv") and used:
         # A blank line comes as empty strings; of JSON lines Polars leaves blank ones out.
@@ -149,20 +151,21 @@ def _check_opens(path: Path) -> None:
         raise DataError(why_unreadable([path], "", TableFile(path=str(path)), error)) from None
 
 
-def _scan_parquet(paths: Sequence[Path], options: TableFile, text: Sequence[str]) -> pl.LazyFrame:
+def _scan_parquet(paths: Sequence[Path], options: TableFile, text: Sequence[str], name: str | None) -> pl.LazyFrame:
     schemas = [_parquet_schema(path) for path in paths]
     for path, schema in zip(paths, schemas, strict=True):
         _check_agree(paths[0], list(schemas[0]), path, list(schema), ordered=False)
     if all(schema == schemas[0] for schema in schemas):
-        return pl.scan_parquet(list(paths), hive_partitioning=False, glob=False)
-    types = {name: _common(name, [schema[name] for schema in schemas], paths) for name in schemas[0]}
-    casts = [pl.col(name).cast(dtype) for name, dtype in types.items()]
-    return pl.concat([pl.scan_parquet(path, hive_partitioning=False, glob=False).select(casts) for path in paths])
+        return pl.scan_parquet(list(paths), hive_partitioning=False, glob=False, include_file_paths=name)
+    types = {column: _common(column, [schema[column] for schema in schemas], paths) for column in schemas[0]}
+    casts = [pl.col(column).cast(dtype) for column, dtype in types.items()]
+    parts = [pl.scan_parquet(path, hive_partitioning=False, glob=False).select(casts) for path in paths]
+    return pl.concat([_named(part, path, name) for part, path in zip(parts, paths, strict=True)])
 
 
 def _parquet_schema(path: Path) -> dict[str, pl.DataType]:
     try:
-        return dict(pl.read_parquet_schema(path))
+        return dict(pl.scan_parquet(path, hive_partitioning=False, glob=False).collect_schema())
     except (OSError, PolarsError, PanicException) as error:
         raise DataError(why_unreadable([path], "parquet", TableFile(path=str(path)), error)) from None
 
@@ -180,7 +183,7 @@ def _common(name: str, types: Sequence[pl.DataType], paths: Sequence[Path]) -> p
     return pl.concat(empty, how="vertical_relaxed").schema[name]
 
 
-def _scan_delimited(paths: Sequence[Path], options: TableFile, text: Sequence[str]) -> pl.LazyFrame:
+def _scan_delimited(paths: Sequence[Path], options: TableFile, text: Sequence[str], name: str | None) -> pl.LazyFrame:
     separator = separator_of(options, file_format(paths, options))
     heads = [head_line(path, options, separator) for path in paths]
     first = heads[0]
@@ -189,19 +192,22 @@ def _scan_delimited(paths: Sequence[Path], options: TableFile, text: Sequence[st
         if head.skip != first.skip:
             raise DataError(f"{path}: blank lines before its first line, unlike {paths[0].name}; remove them")
     if len(separator) > 1:
-        return pl.concat([_split_lines(path, first.names, first.skip, separator) for path in paths])
+        parts = [_split_lines(path, first.names, first.skip, separator) for path in paths]
+        return pl.concat([_named(part, path, name) for part, path in zip(parts, paths, strict=True)])
     return pl.scan_csv(
         list(paths),
         separator=separator,
+        quote_char='"' if options.quotes else None,
         has_header=False,
         skip_lines=first.skip,
-        schema={name: pl.String() for name in first.names},
+        schema={column: pl.String() for column in first.names},
         # An empty field stays an empty string: only what the file leaves out may be null.
         empty_string_is_null=False,
         raise_if_empty=False,
         # Polars counts the fields of the first row, which may be blank or too short.
         missing_columns="insert",
         glob=False,
+        include_file_paths=name,
     )
 
 
@@ -212,14 +218,20 @@ def _split_lines(path: Path, names: Sequence[str], skip: int, separator: str) ->
     return lines.select(parts.struct.rename_fields(list(names)).struct.unnest())
 
 
-def _scan_json(paths: Sequence[Path], options: TableFile, text: Sequence[str]) -> pl.LazyFrame:
+def _named(part: pl.LazyFrame, path: Path, name: str | None) -> pl.LazyFrame:
+    """Add the column `name` with the path, where it is asked for."""
+    return part if name is None else part.with_columns(pl.lit(str(path)).alias(name))
+
+
+def _scan_json(paths: Sequence[Path], options: TableFile, text: Sequence[str], name: str | None) -> pl.LazyFrame:
     schema: dict[str, pl.DataType] = {}
     for path in paths:
-        for name, dtype in json_schema(path).items():
+        for key, dtype in json_schema(path).items():
             # Keys may differ between lines and parts; types that differ fall back to text.
-            schema[name] = dtype if schema.get(name, dtype) == dtype else pl.String()
-    schema |= {name: pl.String() for name in text}
-    return pl.scan_ndjson(list(paths), schema=schema)
+            schema[key] = dtype if schema.get(key, dtype) == dtype else pl.String()
+    schema |= {key: pl.String() for key in text}
+    # This scan cannot be told that [ and * in a path stand for themselves.
+    return pl.scan_ndjson([glob.escape(str(path)) for path in paths], schema=schema, include_file_paths=name)
 
 
 def _check_agree(first: Path, names: Sequence[str], path: Path, others: Sequence[str], *, ordered: bool) -> None:

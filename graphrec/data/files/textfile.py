@@ -4,6 +4,7 @@ import codecs
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -77,7 +78,7 @@ def separator_of(options: TableFile, form: str) -> str:
 def head_line(path: Path, options: TableFile, separator: str) -> Head:
     """Return the column names of a csv or tsv file; raise `DataError` on a first line that cannot be right."""
     number, line = _first_line(path)
-    fields = _fields(path, line, separator)
+    fields = _fields(path, line, separator, options.quotes)
     if options.columns:
         _check_headless(path, fields, options, separator)
         return Head(list(options.columns), number - 1)
@@ -86,7 +87,10 @@ def head_line(path: Path, options: TableFile, separator: str) -> Head:
     named = [name for name in fields if name]
     doubled = sorted({name for name in named if named.count(name) > 1})
     if doubled:
-        raise DataError(f"{path}: column {quoted(doubled)} stands twice in the header; rename one")
+        # A header does not name two columns by one number.
+        data = any(_is_number(name) for name in doubled)
+        do = "if there is no header, name all columns with `columns`" if data else "rename one"
+        raise DataError(f"{path}: column {quoted(doubled)} stands twice in the header; {do}")
     return Head([name or f"column_{k}" for k, name in enumerate(fields, 1)], number)
 
 
@@ -154,7 +158,7 @@ def _check_start(path: Path, line: bytes) -> None:
         raise DataError(f"{path}: line 1 holds NUL bytes; the file is binary or UTF-16, save it as UTF-8 text")
 
 
-def _fields(path: Path, line: bytes, separator: str) -> list[str]:
+def _fields(path: Path, line: bytes, separator: str, quotes: bool) -> list[str]:
     try:
         text = line.decode().rstrip("\r\n")
     except UnicodeDecodeError:
@@ -162,7 +166,7 @@ def _fields(path: Path, line: bytes, separator: str) -> list[str]:
     if "\r" in text:
         raise DataError(f"{path}: lines end with a lone carriage return; save it with Unix or Windows line ends")
     # Quotes mean nothing beside a separator of several characters.
-    if len(separator) > 1:
+    if len(separator) > 1 or not quotes:
         return text.split(separator)
     try:
         return next(csv.reader([text], delimiter=separator, strict=True))
@@ -190,7 +194,7 @@ def _check_headless(path: Path, fields: Sequence[str], options: TableFile, separ
         )
     if [name.strip().lower() for name in fields] == [name.strip().lower() for name in options.columns]:
         raise DataError(f"{path}: its first line is a header; leave `columns` out, or cut the line off")
-    if _looks_like_names(path, fields, separator):
+    if _looks_like_names(path, fields, separator, options.quotes):
         shown = quoted(fields, 8)
         raise DataError(
             f"{path}: its first line ({shown}) looks like a header; leave `columns` out and name its columns, "
@@ -198,14 +202,17 @@ def _check_headless(path: Path, fields: Sequence[str], options: TableFile, separ
         )
 
 
-def _looks_like_names(path: Path, fields: Sequence[str], separator: str) -> bool:
-    """Whether all fields of the first line are words, and stand above nothing but numbers at least once."""
+def _looks_like_names(path: Path, fields: Sequence[str], separator: str, quotes: bool) -> bool:
+    """Whether all fields of the first line are words, and stand above numbers, or ids such as u1, at least once."""
     words = all(name.strip().replace("_", "").replace(" ", "").isalpha() for name in fields)
     if not words or len(set(fields)) < len(fields):
         return False
-    below = [_fields(path, line, separator) for line in islice(lines(path), 1, 10) if line.strip()]
+    below = [_fields(path, line, separator, quotes) for line in islice(lines(path), 1, 10) if line.strip()]
     columns = list(zip(*below, strict=False))
-    return any(all(_is_number(value) for value in column) for column in columns)
+    if any(all(_is_number(value) for value in column) for column in columns):
+        return True
+    # A few lines may have digits by chance, so more than two must.
+    return len(below) > 2 and any(all(re.search(r"\d", value) for value in column) for column in columns)
 
 
 def _is_number(text: str) -> bool:

@@ -1,6 +1,6 @@
 """Whether the tables speak of the same things: ids of items and entities that ought to meet."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import polars as pl
 
@@ -38,6 +38,17 @@ def check_ties(raw: RawTables, problems: Problems) -> None:
         _check_meet("triples", "entity", ends, "interactions", items, problems)
     if raw.links.height or raw.link_by_id:
         _count_loose(raw, items, ends, problems)
+
+
+def check_alike(domains: Sequence[str], problems: Problems) -> None:
+    """Warn of domains that differ in letter case or surrounding blanks only."""
+    forms: dict[str, list[str]] = {}
+    for name in sorted(set(domains)):
+        forms.setdefault(name.strip().lower(), []).append(name)
+    for names in forms.values():
+        if len(names) > 1:
+            text = f"domains {quoted(names)} differ in letter case or blanks only"
+            problems.warn("interactions", text, do="if they are one, write them alike")
 
 
 def likely_cause(mine: pl.Series, theirs: pl.Series) -> str:

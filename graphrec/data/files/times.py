@@ -34,7 +34,21 @@ _FORMATS = (
     "%d.%m.%Y",
     "%d.%m.%Y %H:%M:%S",
     "%d.%m.%Y %H:%M",
+    "%Y-%m-%dT%H:%M%#z",
+    "%Y-%m-%d %H:%M%#z",
+    "%Y.%m.%d",
+    "%Y.%m.%d %H:%M:%S%.f",
+    "%Y.%m.%d %H:%M",
+    *(
+        f"{day}{clock}"
+        for day in ("%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y")
+        for clock in ("", " %H:%M:%S%.f", " %H:%M")
+    ),
 )
+
+_EITHER = r"^\d{1,2}[/-]\d{1,2}[/-]\d{4}"
+_TOLD = r"^(?:\d{1,2}[/-])?(?:1[3-9]|2\d|3[01])[/-]"
+"""Dates whose day and month may be told apart only by a number above 12."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,9 +86,14 @@ class Clock:
             number = float(text)
         except ValueError:
             number = None
+        # A whole number above 19 million is a day, 20240131, wherever dates are compared.
+        if number is not None and self.real and not self.unit and number.is_integer() and number >= 19_700_101:
+            day: int | None = pl.select(_from_text(pl.lit(str(int(number))), _DAY)).item()
+            return day
         if number is not None:
             return round(number * self.scale) if self.unit or not self.real else None
-        parsed = moment(pl.Series([str(text).strip()])) if self.real else None
+        said = pl.Series([str(text).strip()])
+        parsed = moment(said) if self.real and not is_undecided(said) else None
         return None if parsed is None else parsed[0]
 
     def _bounds(self, label: str, value: pl.Expr) -> list[Check]:
@@ -114,6 +133,20 @@ def moment(text: pl.Series) -> pl.Series | None:
     """Return dates and date-times as microseconds, in the format that reads most of them; None if none does."""
     form = _best_format(text)
     return None if form is None else pl.select(_from_text(pl.lit(text), form)).to_series()
+
+
+def is_undecided(sample: pl.Series) -> bool:
+    """Return whether dates such as 05/06/2024 may be read as day/month and as month/day alike."""
+    if not isinstance(sample.dtype, pl.String):
+        return False
+    said = sample.str.strip_chars()
+    either = int(said.str.contains(_EITHER).sum())
+    return either * 2 > len(said) and not said.str.contains(_TOLD).any()
+
+
+def decides(column: str) -> pl.Expr:
+    """True where a value, such as 13/06/2024, tells the day from the month."""
+    return pl.col(column).str.strip_chars().str.contains(_EITHER) & pl.col(column).str.strip_chars().str.contains(_TOLD)
 
 
 def _of_text(value: pl.Expr, sample: pl.Series) -> Clock | None:

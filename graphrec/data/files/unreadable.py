@@ -57,7 +57,12 @@ def _table_reason(path: Path, form: str, options: TableFile) -> str | None:
     separator = separator_of(options, form)
     head = head_line(path, options, separator)
     # Python's reader is slow and strict: it runs only after the fast one has failed, and names the line.
-    rows = csv.reader(_decoded(path, head.skip), delimiter=separator[0], strict=True)
+    rows = csv.reader(
+        _decoded(path, head.skip),
+        delimiter=separator[0],
+        strict=True,
+        quoting=csv.QUOTE_MINIMAL if options.quotes else csv.QUOTE_NONE,
+    )
     before = 0
     try:
         for fields in rows:
@@ -72,6 +77,8 @@ def _table_reason(path: Path, form: str, options: TableFile) -> str | None:
             f"line {head.skip + before + 1} has a quote that does not enclose a whole field; "
             'write "" for a quote inside a quoted field'
         )
+    if not options.quotes:
+        return None
     odd = next((number for number, line in enumerate(lines(path), 1) if line.count(b'"') % 2), None)
     return f"line {odd} has an odd number of quotes; close the quoted field" if odd else None
 

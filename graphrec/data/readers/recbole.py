@@ -6,7 +6,8 @@
     NAME/NAME.link    item_id:token  entity_id:token             optional together with .kg
 
 A folder is a domain. Data sets that are split already have NAME.train.inter, NAME.valid.inter and
-NAME.test.inter instead of NAME.inter. Attributes of users (.user) and networks (.net) are not read.
+NAME.test.inter instead of NAME.inter. RecBole splits lines at tabs and knows no quotes.
+Attributes of users (.user) and networks (.net) are not read.
 """
 
 from collections.abc import Mapping
@@ -82,6 +83,7 @@ class _Folder:
                 table = InteractionTable(
                     path=str(self.found[name]),
                     format="tsv",
+                    quotes=False,
                     as_domain=self.name,
                     user=fields[self.config.user],
                     item=fields[self.config.item],
@@ -100,7 +102,8 @@ class _Folder:
         if not text:
             return []
         path = str(self.found[f"{self.name}.item"])
-        return [ItemTable(path=path, format="tsv", as_domain=self.name, item=fields[self.config.item], text=text)]
+        item = fields[self.config.item]
+        return [ItemTable(path=path, format="tsv", quotes=False, as_domain=self.name, item=item, text=text)]
 
     def triples(self) -> list[TripleTable]:
         """The knowledge graph, where there is one."""
@@ -113,7 +116,8 @@ class _Folder:
                 str(self.folder), f"has {name}, but no {self.name}.link", do="say there which item is which entity"
             )
         head, relation, tail = (fields[field] for field in _KG)
-        return [TripleTable(path=str(self.found[name]), format="tsv", head=head, relation=relation, tail=tail)]
+        path = str(self.found[name])
+        return [TripleTable(path=path, format="tsv", quotes=False, head=head, relation=relation, tail=tail)]
 
     def links(self) -> list[LinkTable]:
         """Which item is which entity, where somebody says it."""
@@ -121,7 +125,7 @@ class _Folder:
         if not fields:
             return []
         path, item, entity = str(self.found[f"{self.name}.link"]), fields[self.config.item], fields["entity_id"]
-        return [LinkTable(path=path, format="tsv", as_domain=self.name, item=item, entity=entity)]
+        return [LinkTable(path=path, format="tsv", quotes=False, as_domain=self.name, item=item, entity=entity)]
 
     def _fields(self, name: str, needed: tuple[str, ...]) -> Mapping[str, str]:
         """Return the fields of a file, name -> name with type; nothing where the file is absent or wrong."""

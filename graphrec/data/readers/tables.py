@@ -11,7 +11,7 @@ from graphrec.core.errors import DataError
 from graphrec.data.config import TableFile, TablesConfig
 from graphrec.data.files.checks import Problems
 from graphrec.data.files.scan import expand, home
-from graphrec.data.files.ties import check_ties
+from graphrec.data.files.ties import check_alike, check_ties
 from graphrec.data.raw import INTERACTIONS, ITEMS, LINKS, TRIPLES, RawTables
 from graphrec.data.readers.tables_events import Events, read_events
 from graphrec.data.readers.tables_facts import Facts, read_items, read_links, read_triples
@@ -27,7 +27,7 @@ def read(config: TablesConfig) -> RawTables:
     """
     folder = home(config.folder)
     if not config.interactions and not config.triples:
-        raise DataError("ingest.tables.interactions: no table given; a run needs at least one table of events")
+        raise DataError("ingest.tables.interactions: no table given; a run needs interactions or triples")
     problems = Problems()
     events = _each(config.interactions, read_events, folder, problems)
     items = _each(config.items, read_items, folder, problems)
@@ -53,6 +53,7 @@ def read(config: TablesConfig) -> RawTables:
         tables=(*(e.read for e in events), *(f.read for f in (*items, *triples, *links))),
     )
     check_ties(raw, problems)
+    check_alike([name for e in events for name in e.domains], problems)
     problems.raise_any()
     return replace(raw, warnings=tuple(dict.fromkeys(problems.warnings)))
 

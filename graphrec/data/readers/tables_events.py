@@ -10,9 +10,9 @@ import polars as pl
 from graphrec.data.config import InteractionTable
 from graphrec.data.files.checks import Check, Problems, empty, filled, plural, positive, quoted
 from graphrec.data.files.filters import describe_filters, filter_columns, kept
-from graphrec.data.files.ids import Id, find_id
-from graphrec.data.files.table import ROW, Table, open_table, take
-from graphrec.data.files.times import Clock, clock
+from graphrec.data.files.ids import Id, find_ids
+from graphrec.data.files.table import ROW, Table, file_domain, open_table, take
+from graphrec.data.files.times import Clock, clock, decides, is_undecided
 from graphrec.data.raw import INTERACTIONS, TableRead
 
 _PARTS = {
@@ -22,15 +22,19 @@ _PARTS = {
 }
 """What a split column may say, in any letter case."""
 
+_LEAST, _MOST = 1e-37, 1e38
+_SIZES = "a weight has 32 bits: keep it between 1e-37 and 1e38"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Events:
-    """A checked interaction table: lazy canonical rows, types of its ids, and whether its times are real."""
+    """A checked interaction table: lazy canonical rows, types of its ids, whether its times are real, its domains."""
 
     table: Table
     rows: pl.LazyFrame
     kinds: dict[str, type[pl.DataType]]
     real: bool
+    domains: list[str]
     read: TableRead
 
 
@@ -42,12 +46,11 @@ def read_events(options: InteractionTable, folder: Path, problems: Problems) -> 
     table = take(opened, _columns(options), problems) if opened else None
     if table is None:
         return None
-    ids = {column: find_id(table, column, problems) for column in ("user", "item")}
+    ids = find_ids(table, ("user", "item"), problems)
     keep, checks = kept(table, options.keep, problems)
     if len(problems.errors) > before:
         return None
-    found = {column: spec for column, spec in ids.items() if spec is not None}
-    return _Reading(options, table, found, keep, checks, problems).events()
+    return _Reading(options, table, ids, keep, checks, problems).events()
 
 
 class _Reading:
@@ -63,7 +66,7 @@ class _Reading:
         problems: Problems,
     ) -> None:
         self.options, self.table, self.ids, self.problems = options, table, ids, problems
-        self.before = len(problems.errors)
+        self.before, self.kinds = len(problems.errors), options.event_weights
         self.filtered, self.keep, self.checks = keep, keep, [*checks, *(c for i in ids.values() for c in i.checks())]
 
     def events(self) -> Events | None:
@@ -75,6 +78,7 @@ class _Reading:
         if len(self.problems.errors) > self.before:
             return None
         extra = [c for i in self.ids.values() for c in i.count()]
+        extra += [(pl.col("event").cast(pl.String) == e).sum().alias(f"kind_{k}") for k, e in enumerate(self.kinds)]
         # Domains are few: grouping by them costs no more than the scan, and tells which are empty.
         measured = self.table.measure(self.checks, self.keep, extra, self.problems, by=["domain"])
         self._check_left(measured)
@@ -89,6 +93,7 @@ class _Reading:
             rows=self.table.view().filter(self.keep).select("user", "item", *columns),
             kinds=kinds,
             real=timing is not None and timing.real,
+            domains=measured.filter(pl.col("num_kept") > 0)["domain"].cast(pl.String).to_list(),
             read=TableRead(
                 kind="interactions",
                 path=self.table.where,
@@ -111,12 +116,24 @@ class _Reading:
         if self.options.weight is not None:
             self.checks.append(positive("weight", name=self.options.weight))
             weight = pl.col("weight").cast(pl.Float64, strict=False)
-        if self.options.event_weights:
-            kinds = self.options.event_weights
+        if self.kinds:
             event = pl.col("event").cast(pl.String)
-            self.keep = self.keep & event.is_in(list(kinds)).fill_null(False)
-            weight = weight * event.replace_strict(kinds, default=None, return_dtype=pl.Float64)
+            self.keep = self.keep & event.is_in(list(self.kinds)).fill_null(False)
+            weight = weight * event.replace_strict(self.kinds, default=None, return_dtype=pl.Float64)
+        if self.kinds and self.options.weight is not None:
+            self.checks.append(self._product(weight))
         return weight
+
+    def _product(self, weight: pl.Expr) -> Check:
+        """Both factors may fit the 32 bits of a weight, and their product not."""
+        column, final = pl.col("weight").cast(pl.Float32, strict=False), weight.cast(pl.Float32)
+        sound = column.is_finite() & (column > 0)
+        return Check(
+            bad=(sound & ~(final.is_finite() & (final > 0))).fill_null(False),
+            text=f"column {self.options.weight!r}: {{}} whose weight times event_weights is too large or too small",
+            do=_SIZES,
+            show=pl.concat_str(pl.col("weight").cast(pl.String), pl.lit(" of "), pl.col("event").cast(pl.String)),
+        )
 
     def _split(self) -> pl.Expr:
         if self.options.split is None:
@@ -137,7 +154,14 @@ class _Reading:
         if name is None:
             return None
         dtype = self.table.dtype("time")
-        timing = clock("time", dtype, self.table.sample(self.keep).get_column("time"))
+        first = self.table.sample(self.keep).get_column("time")
+        if is_undecided(first):
+            first = first.append(self.table.sample(self.keep & decides("time").fill_null(False), 1)["time"])
+        if is_undecided(first):
+            unclear = f"column {name!r}: {quoted([first[0]])} may be day/month or month/day, and no row tells which"
+            self.problems.add(self.table.where, unclear, do="write dates as 2024-01-31")
+            return None
+        timing = clock("time", dtype, first)
         if timing is None:
             shown = self.table.sample(self.keep, 1).get_column("time").to_list()
             like = f", like {quoted(shown)}" if shown else ""
@@ -184,6 +208,20 @@ class _Reading:
             self.problems.add(where, text, do=self._hint())
         else:
             self._check_domains_left([name for name in every if not left[name]])
+            self._check_absent(measured, every)
+
+    def _check_absent(self, measured: pl.DataFrame, every: Sequence[str]) -> None:
+        """Warn of files without rows that should be domains, and of kinds of event that never occur."""
+        if self.options.domain_by_file:
+            empty_files = [path.name for path in self.table.paths if file_domain(path) not in every]
+            if empty_files:
+                text = f"no rows, so no domain, in {quoted(empty_files, 3)}"
+                self.problems.warn(self.table.where, text)
+        never = [kind for k, kind in enumerate(self.kinds) if not int(measured[f"kind_{k}"].sum())]
+        if never:
+            self.problems.warn(
+                self.table.where, f"event_weights: no rows of {quoted(never)}", do=f"the first rows have {self._seen()}"
+            )
 
     def _check_domains_left(self, lost: Sequence[str]) -> None:
         asked = [name for name in lost if name in self.options.domains]
@@ -196,8 +234,11 @@ class _Reading:
         seen = describe_filters(self.table, self.options.keep)
         if not self.options.event_weights:
             return seen
-        kinds = self.table.sample(self.filtered)["event"].unique(maintain_order=True).to_list()
-        return "; ".join(filter(None, [seen, f"{self.options.event} has {quoted(kinds)}"]))
+        return "; ".join(filter(None, [seen, f"{self.options.event} has {self._seen()}"]))
+
+    def _seen(self) -> str:
+        """Return the kinds of event in the first rows."""
+        return quoted(self.table.sample(self.filtered)["event"].unique(maintain_order=True).to_list(), 10)
 
 
 def _columns(options: InteractionTable) -> dict[str, str]:
@@ -216,7 +257,9 @@ def _check_options(options: InteractionTable, where: str, problems: Problems) ->
     """Note options that contradict each other."""
     if options.as_domain is not None and options.domain_by_file:
         problems.add(where, "as_domain and domain_by_file exclude each other")
-    if options.as_domain == "":
+    if options.user == options.item:
+        problems.add(where, f"user and item are both column {options.user!r}", do="name two columns")
+    if options.as_domain is not None and not options.as_domain.strip():
         problems.add(where, "as_domain is empty", do="name the domain")
     if options.as_domain is not None and options.domains:
         problems.add(where, "domains chooses among several, but as_domain says that there is one")
@@ -228,7 +271,10 @@ def _check_options(options: InteractionTable, where: str, problems: Problems) ->
     if options.event is not None and not options.event_weights:
         problems.warn(where, "event does nothing without event_weights")
     wrong = sorted(kind for kind, weight in options.event_weights.items() if not weight > 0)
+    extreme = sorted(kind for kind, weight in options.event_weights.items() if 0 < weight < _LEAST or weight > _MOST)
     if wrong:
         problems.add(where, f"event_weights: {quoted(wrong)} must be above 0", do="leave a kind out to drop its rows")
+    if extreme:
+        problems.add(where, f"event_weights: {quoted(extreme)} is too large or too small", do=_SIZES)
     if options.time is None and (options.since is not None or options.until is not None):
         problems.add(where, "since and until need time", do="name the column with the time")

@@ -9,7 +9,7 @@ import polars as pl
 from graphrec.data.config import DomainTable, ItemTable, LinkTable, TableFile, TripleTable
 from graphrec.data.files.checks import Check, Problems, empty, filled, plural, positive
 from graphrec.data.files.filters import describe_filters, filter_columns, kept
-from graphrec.data.files.ids import Id, find_id
+from graphrec.data.files.ids import Id, find_ids
 from graphrec.data.files.scan import collect
 from graphrec.data.files.table import Table, open_table, take
 from graphrec.data.raw import TRIPLES, TableRead
@@ -81,6 +81,9 @@ def read_triples(options: TripleTable, folder: Path, problems: Problems) -> Fact
 
 def _open(options: TableFile, columns: dict[str, str], folder: Path, problems: Problems) -> Table | None:
     opened = open_table(options, folder, problems)
+    if isinstance(options, DomainTable) and options.as_domain is not None and not options.as_domain.strip():
+        problems.add(options.path, "as_domain is empty", do="name the domain")
+        return None
     if isinstance(options, DomainTable) and options.as_domain is None and not options.domain_by_file:
         columns = columns | {"domain": options.domain}
     return take(opened, columns | filter_columns(options.keep), problems) if opened else None
@@ -96,7 +99,7 @@ def _collect(
 ) -> Facts | None:
     """Check the id columns, the domain and `checks`; return the kept rows with the columns `made`."""
     before = len(problems.errors)
-    found = [spec for spec in (find_id(table, column, problems) for column in ids) if spec is not None]
+    found = list(find_ids(table, ids, problems).values())
     keep, filtering = kept(table, table.options.keep, problems)
     if isinstance(table.options, TripleTable) and table.options.drop_relations and "relation" in table.columns:
         keep = keep & ~pl.col("relation").cast(pl.String).is_in(table.options.drop_relations).fill_null(False)
