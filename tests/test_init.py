@@ -536,3 +536,9 @@ def test_folds_are_no_parts(tmp_path: Path) -> None:
     rows = [f"u{n % 20},i{n % 30},{1_500_000_000 + n}\n" for n in range(400)]
     folds = {f"u{k}__csv": "user,item,ts\n" + "".join(rows[: 80 * k] + rows[80 * k + 80 :]) for k in range(5)}
     assert len(written(tmp_path, **folds).interactions) == 5
+
+
+def test_ids_that_pandas_made_floats_are_ids(tmp_path: Path) -> None:
+    (tmp_path / "floats.csv").write_text(events("user_id,item_id,rating,ts\n", "{n}.0,{i}.0,{r}.0,{t}.0\n"))
+    text = proposed(tmp_path / "floats.csv")
+    assert ("user: user_id" in text, "time: ts" in text, "{column: rating, at_least: 4}" in text) == (True, True, True)

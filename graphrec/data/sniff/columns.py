@@ -46,7 +46,7 @@ class Column:
         if values.dtype.is_integer() or values.dtype == pl.Boolean:
             return "int"
         if values.dtype.is_float() or values.dtype.is_decimal():
-            return "int" if bool((values == values.floor()).all()) and values.n_unique() > 20 else "float"
+            return "int" if _are_whole(values) else "float"
         return _kind_of_text(values.cast(pl.String))
 
     @cached_property
@@ -165,12 +165,20 @@ def within(part: Column, whole: Column) -> float:
     return float(part.ids.is_in(whole.ids.implode()).mean() or 0) if part.num else 0.0  # type: ignore[arg-type]
 
 
+def _are_whole(values: pl.Series) -> bool:
+    """Return whether floats are whole numbers, and too many of them for ratings such as 4.0: ids or times."""
+    return bool((values == values.floor()).all()) and values.n_unique() > 20
+
+
 def _kind_of_text(values: pl.Series) -> str:
     looked = values.head(20_000).str.strip_chars()
     for dtype, kind in ((pl.Int64, "int"), (pl.Float64, "float")):
         number = looked.cast(dtype, strict=False)
-        if not number.null_count() and not values.str.strip_chars().cast(dtype, strict=False).null_count():
-            return kind
+        if number.null_count():
+            continue
+        whole = values.str.strip_chars().cast(dtype, strict=False)
+        if not whole.null_count():
+            return "int" if kind == "int" or _are_whole(whole) else kind
     if bool(looked.str.contains(_DATE).all()):
         return "time"
     return "list" if float(looked.str.contains(_LIST).mean() or 0) > 0.9 else "text"  # type: ignore[arg-type]
