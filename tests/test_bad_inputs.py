@@ -405,6 +405,25 @@ CASES = [
         "interactions (events.csv): as_domain is empty; name the domain",
     ),
     case(
+        "items of a blank domain",
+        beside("items.csv", ITEMS, as_domain=" "),
+        "items.csv: as_domain is empty; name the domain",
+    ),
+    case(
+        "a bound that is day or month",
+        events("user,item,domain,time\nu,a,d,13/06/2024\n", time="time", since="05/06/2024"),
+        "events.csv: since: '05/06/2024' is not a date such as 2024-01-31",
+    ),
+    case(
+        "late numbers in parts of json",
+        (
+            {"p/a.jsonl": '{"user":"u","item":1}\n', "p/b.jsonl": '{"user":"u","item":2}\n{"user":"u","item":2.5}\n'},
+            {"interactions": [{"path": "p", "domain_by_file": True}]},
+        ),
+        "p: column 'item': ids that are neither text nor whole numbers (row 2 of b.jsonl: 2.5); write them as text or "
+        "whole numbers, or name the column of ids",
+    ),
+    case(
         "day or month",
         events("user,item,domain,time\nu,a,d,05/06/2024\nu,b,d,12/12/2024\n", time="time"),
         "events.csv: column 'time': '05/06/2024' may be day/month or month/day, and no row tells which; write dates as "
