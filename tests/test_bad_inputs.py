@@ -366,6 +366,14 @@ CASES = [
         for value, shown in (("1.0", 1.0), ("1e3", 1000.0), ("true", True), ('{"a":1}', {"a": 1}), ("[1]", [1]))
     ),
     case(
+        "json ids below escaped keys and beside escaped quotes",
+        events('{"\\u0075ser":1.5,"item":"i1"}\n{"user":"u","item":"\\"\\udc00"}\n', "jsonl", as_domain="d"),
+        "events.jsonl: column 'user': ids that are neither text nor whole numbers (row 1: 1.5); write them as text or "
+        "whole numbers, or name the column of ids\n"
+        "events.jsonl: column 'item': text with a broken character (half of a surrogate pair) (row 2: '\"\\udc00'); "
+        "write the file again as UTF-8",
+    ),
+    case(
         "json id half a surrogate pair",
         events('{"user":"\\ud800","item":"i1"}\n{"user":"\\ud83d\\ude00","item":"i1"}\n', "jsonl", as_domain="d"),
         "events.jsonl: column 'user': text with a broken character (half of a surrogate pair) (row 1: '\\ud800'); "

@@ -47,7 +47,7 @@ def _suspects(
 ) -> Iterator[tuple[Path, int, Mapping[str, object]]]:
     """Yield file, number and object of lines that may have a wrong id: a pattern finds them many times faster."""
     keys = "|".join(pl.escape_regex(name) for name in names)
-    value = r'(?:-?\d+[.eE]|[tf\[{]|"[^"]*\\u[dD][89a-fA-F])'
+    value = r'(?:-?\d+[.eE]|[tf\[{]|"(?:[^"\\]|\\.)*\\u[dD][89a-fA-F])'
     # A key may be written with escapes too: such lines are looked at one by one.
     pattern = rf'"(?:{keys})"\s*:\s*{value}|\\u[0-9a-fA-F]{{4}}[^"]*"\s*:'
     for path in paths:
