@@ -542,3 +542,13 @@ def test_ids_that_pandas_made_floats_are_ids(tmp_path: Path) -> None:
     (tmp_path / "floats.csv").write_text(events("user_id,item_id,rating,ts\n", "{n}.0,{i}.0,{r}.0,{t}.0\n"))
     text = proposed(tmp_path / "floats.csv")
     assert ("user: user_id" in text, "time: ts" in text, "{column: rating, at_least: 4}" in text) == (True, True, True)
+
+
+def test_null_ids_of_parquet_are_filtered_or_told(tmp_path: Path) -> None:
+    num = range(200)
+    rows = {"user_id": [None if n == 5 else n % 20 for n in num], "item_id": [n % 30 for n in num]}
+    pl.DataFrame(rows).write_parquet(tmp_path / "numbers.parquet")
+    assert "keep: [{column: user_id, at_least: 0}]" in proposed(tmp_path / "numbers.parquet")
+    pl.DataFrame(rows).cast(pl.String).write_parquet(tmp_path / "text.parquet")
+    text = as_yaml(make_plan(read_samples([tmp_path / "text.parquet"])), "own")
+    assert "# user_id has nulls, which no filter leaves out: drop these rows from the file." in text

@@ -141,11 +141,28 @@ def _gaps(guess: Guess, roles: Sequence[str]) -> list[str]:
     text = (pl.col(name).cast(pl.String).fill_null("").str.strip_chars() == "" for name in names)
     empty = frame.select(found.any().alias(name) for name, found in zip(names, text, strict=True)).collect()
     shown = {guess.roles[role]: _named(guess, role) for role in roles if role in guess.roles}
-    return [f'{{column: {quoted(shown[name])}, none_of: [""]}}' for name in names if empty[name][0]]
+    types = guess.sample.frame.schema
+    found = [name for name in names if empty[name][0]]
+    lowest = {name: frame.select(pl.col(name).min()).collect().item() for name in found if types[name].is_numeric()}
+    # A null is no text that `none_of` could name, but it meets no bound.
+    rules = {
+        name: f"at_least: {min(0, int(lowest[name] or 0))}" if name in lowest else 'none_of: [""]' for name in found
+    }
+    return [f"{{column: {quoted(shown[name])}, {rule}}}" for name, rule in rules.items()]
+
+
+def _has_null_text(guess: Guess, role: str) -> bool:
+    """Return whether text ids of parquet or JSON lines are null somewhere; in delimited files they are empty text."""
+    values = guess.column(role).values
+    return guess.sample.form in ("parquet", "jsonl") and values.dtype == pl.String and bool(values.null_count())
 
 
 def _filters(guess: Guess) -> Iterator[str]:
     kept = _gaps(guess, ("user", "item", "domain"))
+    nulls = [guess.roles[r] for r in ("user", "item", "domain") if r in guess.roles and _has_null_text(guess, r)]
+    yield from (
+        f"        # {name} has nulls, which no filter leaves out: drop these rows from the file." for name in nulls
+    )
     late = gap_filter(guess.column("time")) if "time" in guess.roles else ""
     if late:
         yield "        # Rows without a time are left out."
