@@ -50,8 +50,8 @@ def _leaks(leaks: JSON) -> Iterator[str]:
             )
         if row["num_repeated"]:
             yield (
-                f"{row['domain']}: {formats.count(row['num_repeated'])} held-out events are on an item that the user has "
-                "in another domain; ingest.leaks.twins=drop takes those out of the history"
+                f"{row['domain']}: {formats.count(row['num_repeated'])} held-out events are on an item that the user "
+                "has in another domain; ingest.leaks.twins=drop takes those out of the history"
             )
 
 
