@@ -1,6 +1,7 @@
 """Ingest at scale: from one parquet file to the finished artifact, beside a plain scan and group-by.
 
     python -m benchmarks.scale_ingest --rows 1e7 1e8 --out FOLDER
+    python -m benchmarks.scale_ingest --rows 1e7 --out FOLDER --ids    # numbering user ids: ours, Polars, Arrow
 
 Generates interactions (a user for every five rows, an item for every fifty, eight domains, text ids), then
 times in processes of their own: Polars' streaming scan + group-by of user, item and domain, and
@@ -18,9 +19,11 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from graphrec.core.seeds import generator
+from graphrec.data.encode import number
 
 SHARES = (0.30, 0.20, 0.15, 0.10, 0.10, 0.07, 0.05, 0.03)
 """Share of events of each domain."""
@@ -50,6 +53,9 @@ def main() -> None:
         path = options.out / f"events_{size}.parquet"
         if not path.exists():
             generate(path, size)
+        if options.ids:
+            compare_ids(path)
+            continue
         plain = measure([sys.executable, "-c", GROUP_BY, str(path)])
         config, run = path.with_suffix(".yaml"), options.out / f"run_{size}"
         config.write_text(CONFIG.format(folder=path.parent.resolve(), name=path.name), encoding="utf-8")
@@ -92,6 +98,27 @@ def generate(path: Path, num_rows: int, block: int = 5_000_000) -> None:
     unfinished.rename(path)
 
 
+def compare_ids(path: Path) -> None:
+    """Print the seconds that numbering the user ids takes, in the order of the ids, by three programs."""
+    column = pl.scan_parquet(path).select("user")
+    number(column.head(10), "user")
+    start = time.monotonic()
+    known, codes = number(column, "user")
+    print(f"ours: {time.monotonic() - start:.1f} s")
+    start = time.monotonic()
+    listed = column.unique().sort("user").with_row_index("code")
+    joined = column.join(listed, on="user", how="left", maintain_order="left").collect(engine="streaming")
+    print(f"Polars unique, sort, join: {time.monotonic() - start:.1f} s")
+    start = time.monotonic()
+    coded = pq.read_table(path, columns=["user"])["user"].combine_chunks().dictionary_encode()
+    place = np.empty(len(coded.dictionary), dtype=np.int32)
+    place[pc.sort_indices(coded.dictionary).to_numpy()] = np.arange(len(place), dtype=np.int32)
+    arrow = place[coded.indices.to_numpy()]
+    print(f"Arrow dictionary, sort: {time.monotonic() - start:.1f} s")
+    assert len(known) == len(place)
+    assert (codes == arrow).all() and (codes == joined["code"].to_numpy()).all()
+
+
 def measure(command: list[str]) -> tuple[float, float]:
     """Return the seconds and the peak GiB of `command`, run in a process of its own."""
     start = time.monotonic()
@@ -105,6 +132,7 @@ def measure(command: list[str]) -> tuple[float, float]:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=sys.modules[__name__].__doc__.splitlines()[0])
     parser.add_argument("--rows", type=float, nargs="+", default=[1e7, 1e8])
+    parser.add_argument("--ids", action="store_true", help="compare ways of numbering ids instead")
     parser.add_argument("--out", type=Path, default=Path("runs/scale"))
     return parser.parse_args()
 

@@ -8,6 +8,7 @@ import pytest
 
 from graphrec.core.errors import DataError
 from graphrec.core.ids import IdMap
+from graphrec.data import encode
 from graphrec.data.build import Rules, build_dataset
 from graphrec.data.config import CleanConfig, LeaksConfig, SplitConfig
 from graphrec.data.dataset import load_dataset, save_dataset
@@ -57,6 +58,17 @@ def test_ids_survive_the_round_trip(ids: list, per_domain: bool) -> None:
     slow = IdMap.build("item", frame.collect()["item"], scope)
     assert slow.table.equals(known.table)
     assert slow.encode(frame.collect()["item"], scope).tolist() == codes.tolist()
+
+
+@pytest.mark.parametrize("write", [str, "user_{:08d}".format, "the-same-long-head-of-all-ids-{}".format])
+def test_many_ids_are_numbered_as_few_are(write, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Enough for the hash table to double, and for ids to be sorted by eight bytes where those tell them apart.
+    monkeypatch.setattr(encode, "_MANY", 1000)
+    ids = [write(one) for one in np.random.default_rng(0).integers(0, 10**6, 150_000)]
+    frame = pl.DataFrame({"item": ids, "domain": "a"}).lazy()
+    known, codes = number(frame, "item")
+    assert known.table["id"].to_list() == sorted(set(ids))
+    assert known.decode(codes).to_list() == ids
 
 
 @pytest.mark.parametrize("ids", IDS, ids=["integers", "text"])

@@ -39,12 +39,12 @@ BYTES: Mapping[str, Mapping[str, float]] = {
     "evaluate": {"fixed": 5e8, "events": 40, "views": 512, "item_pairs": 8},
     "export": {"fixed": 4e8, "users": 512, "items": 900},
 }
-"""Bytes at the peak for each unit of each size, by stage.
+"""Bytes at the peak for each unit of each size, by stage: estimates from what each stage holds, not measurements.
 
 `views` counts the rows of all embedding tables, users and items of every domain, 64 numbers of four
 bytes each, with gradients and the two moments of Adam while they are trained; `item_pairs` are the
 squared items of the largest domain, at most 20,000 of them, that EASE holds. `fixed` is the process
-with its libraries loaded (measured: 0.3 GB without torch, 0.6 GB with).
+with its libraries loaded, with torch or without.
 """
 
 _EASE_ITEMS = 20_000
