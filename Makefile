@@ -28,7 +28,7 @@ install-test: .venv/.test
 
 .venv/.test: .venv/bin/python pyproject.toml constraints.txt
 	$(BIN)/pip install -c constraints.txt torch
-	$(BIN)/pip install -c constraints.txt -e '.[demo,test,lint]'
+	$(BIN)/pip install -c constraints.txt -e '.[demo,text,test,lint]'
 	touch $@
 
 clean:

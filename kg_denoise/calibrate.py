@@ -1,114 +1,120 @@
 """From scores to probabilities, by the two-groups model of Efron (Statistical Science 2008).
 
 The scores of the table are a mixture: a share `pi` comes from wrong triples, with density f0, the
-rest from true ones. Held-out corruptions are a sample of f0. Then, for a triple with score s,
+rest from true ones. Corruptions are a sample of f0. Then, for a triple with score s,
 
     P(wrong | s) = pi f0(s) / f(s),     f the density of the table's scores,
 
 which is the local false discovery rate. Both factors are found without a label, by relation:
 
-- f0 / f from c(s), the chance that a score drawn from n triples and m corruptions belongs to a
-  triple: f0 / f = (1 - c) / c * n / m. c is an isotonic regression whose steps are joined by lines
-  through their centres (Oron and Flournoy 2017), hence continuous and never falling.
-- `pi` as Storey (2002) estimates it: few true triples score as low as most corruptions, so the
-  table's share down there, over that of the corruptions, is about pi, and sooner above it than
-  below. Where to cut is chosen by least mean squared error (Storey, Taylor and Siegmund 2004), in
-  the closed form of the qvalue package.
+- `pi`, and how much each kind of corruption has in f0, from `kg_denoise.mixture`;
+- f0 / f from c(s), the chance that a score drawn from n triples and m corruptions (weighed by kind)
+  belongs to a triple: f0 / f = (1 - c) / c * n / m. c is an isotonic regression whose steps are joined
+  by lines through their centres (Oron and Flournoy 2017), hence continuous and never falling.
 
-Storey's estimate holds only where true and wrong lie apart, so a relation told less than well takes
+The estimate of `pi` holds only where true and wrong lie apart, so a relation told less than well takes
 pi from the others. Where nothing can be told (no score, or triples and corruptions that score
 alike) the ratio is 1 besides, which is the base rate.
 """
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.optimize import isotonic_regression
 
 from graphrec.core.seeds import generator
 from graphrec.core.types import BoolArray, FloatArray, IntArray
 from kg_denoise.config import CalibrationConfig
 from kg_denoise.curves import auroc
+from kg_denoise.mixture import Real, estimate_shares
 
 _REST, _BLIND = -1, -2
-_CUTS = np.arange(0.05, 1, 0.05)
 _SIGMAS, _LEAST_AUROC = 3, 0.55
-
-_Real = NDArray[np.float64]
+_TINY, _LEAST = 1e-12, 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
 class Calibrated:
     """What calibration gives.
 
-    Per triple [n]: `probability` of being true, `share` of wrong triples taken for its relation,
-    and `told`, whether its score had a say. Of the rows kept from the fit, triples first:
-    `expected` is the probability of being a triple of the table rather than a corruption, and
-    `observed` whether the row is one.
+    Per triple [n]: `log_odds` of being true, `share` of wrong triples taken for its relation,
+    and `told`, whether its score had a say. `kinds` [num_kinds] are the shares of wrong triples by
+    kind over the whole table. Of the rows kept from the fit, triples first: `expected` is the
+    probability of being a triple of the table rather than a corruption, and `observed` whether the
+    row is one.
     """
 
-    probability: FloatArray
+    log_odds: FloatArray
     share: FloatArray
     told: BoolArray
+    kinds: Real
     expected: FloatArray
     observed: BoolArray
 
+    @property
+    def probability(self) -> FloatArray:
+        """Return the probability of being true, `[n]`."""
+        return _single(1 / (1 + np.exp(-self.log_odds.astype(np.float64))))
+
 
 def calibrate(
-    score: FloatArray, relation: IntArray, observed: BoolArray, config: CalibrationConfig, *, seed: int
+    score: FloatArray,
+    relation: IntArray,
+    kind: IntArray,
+    config: CalibrationConfig,
+    *,
+    seed: int,
+    weight: FloatArray | None = None,
 ) -> Calibrated:
-    """Return the probability of every triple, never falling with its score within a relation.
+    """Return the log odds of every triple, never falling with its score within a relation.
 
-    The three arrays are [n + m]: triples, where `observed`, and corruptions. A score of NaN says
-    nothing: such a triple gets the base rate. Fits on `1 - config.report_share` of both kinds;
-    `expected` reports on the rest.
+    The three arrays are [n + m]: triples, whose `kind` is -1, then corruptions, whose kind is a
+    number from 0. `weight` [n + m] is what each counts, 1 by default and for every triple. A score of NaN
+    says nothing: such a triple gets the base rate. Fits on
+    `1 - config.report_share` of both; `expected` reports on the rest.
     """
+    observed, num_kinds = kind < 0, int(kind.max(initial=0)) + 1
+    weight = np.ones(len(score), dtype=np.float32) if weight is None else weight
     kept = generator(seed, "report").random(len(score)) < config.report_share
     group = _groups(score, relation, observed, config.min_triples)
-    share, ratio, odds, told = (np.zeros(len(score)) for _ in range(4))
-    fits = {index: _fit(score, (group == index) & ~kept, observed, config) for index in np.unique(group)}
-    pooled = _pooled(fits.values(), config)
+    parts = {int(index): np.flatnonzero((group == index) & ~kept) for index in np.unique(group)}
+    prior = _overall(score, kind, weight, ~kept & (group != _BLIND), num_kinds, config)
+    fits = {index: _fit(score[part], kind[part], weight[part], prior, config) for index, part in parts.items()}
+    found = {name: np.zeros(len(score)) for name in ("share", "ratio", "odds", "told")}
+    pooled = _pooled(fits, config)
     for index, fit in fits.items():
         rows = group == index
-        ratio[rows], told[rows] = fit.ratio(score[rows]), fit.told
-        share[rows] = pooled if fit.share is None or config.noise_share is not None else fit.share
-        odds[rows] = np.sum(rows & kept & ~observed) / max(1, np.sum(rows & kept & observed))
+        found["ratio"][rows], found["told"][rows] = fit.ratio(score[rows]), fit.told
+        found["share"][rows] = pooled if fit.share is None else fit.share
+        wrong = rows & kept & ~observed
+        found["odds"][rows] = (fit.weight[kind[wrong]] * weight[wrong]).sum() / max(1, np.sum(rows & kept & observed))
     return Calibrated(
-        probability=_single(1 - np.clip(share * ratio, 0, 1))[observed],
-        share=_single(share)[observed],
-        told=told[observed] > 0,
-        expected=_single(1 / (1 + odds * ratio))[kept],
+        log_odds=_log_odds(found["share"] * found["ratio"])[observed],
+        share=_single(found["share"])[observed],
+        told=found["told"][observed] > 0,
+        kinds=prior,
+        expected=_single(1 / (1 + found["odds"] * found["ratio"]))[kept],
         observed=observed[kept],
     )
 
 
-def wrong_share(score: FloatArray, null: FloatArray) -> float:
-    """Return the estimated share of `score` that is drawn like `null`, by Storey's method.
-
-    The p-value of a score is the share of `null` at or above it; wrong triples have it uniform.
-    """
-    p = (1 + len(null) - np.searchsorted(np.sort(null), score, side="left")) / (len(null) + 1)
-    above = np.array([np.sum(p > cut) for cut in _CUTS]) / len(score)
-    shares = above / (1 - _CUTS)
-    spread = above * (1 - above) / len(score) / (1 - _CUTS) ** 2
-    best = np.argmin(spread + (shares - np.quantile(shares, 0.1)) ** 2)
-    return float(min(1.0, shares[best]))
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Fit:
-    """The calibration of one group of relations: c(s) as a line through points, and the share where it has its own."""
+    """The calibration of one group of relations: c(s) as a line through points, and the share where it has its own.
+
+    `weight` [num_kinds] is what a corruption of each kind counts.
+    """
 
     told: bool
-    centre: _Real
-    chance: _Real
+    centre: Real
+    chance: Real
     prior_odds: float
     share: float | None
+    weight: Real
     num: int
 
-    def ratio(self, score: FloatArray) -> _Real:
+    def ratio(self, score: FloatArray) -> Real:
         """Return f0 / f at every score; 1 where nothing can be told."""
         if not self.told:
             return np.ones(len(score))
@@ -116,22 +122,59 @@ class _Fit:
         return self.prior_odds * (1 - chance) / chance
 
 
-def _fit(score: FloatArray, rows: BoolArray, observed: BoolArray, config: CalibrationConfig) -> _Fit:
-    own, null = score[rows & observed], score[rows & ~observed]
-    num, num_null = len(own), len(null)
+def _overall(
+    score: FloatArray, kind: IntArray, weight: FloatArray, rows: BoolArray, num_kinds: int, config: CalibrationConfig
+) -> Real:
+    """Return the shares of wrong triples by kind over all relations together."""
+    own, wrong = rows & (kind < 0), rows & (kind >= 0)
+    if _apart(score[own], score[wrong]) is None:
+        return np.full(num_kinds, config.fallback_share / num_kinds)
+    return estimate_shares(score[own], score[wrong], kind[wrong], num_kinds, weight=weight[wrong]).wrong
+
+
+def _fit(score: FloatArray, kind: IntArray, row: FloatArray, prior: Real, config: CalibrationConfig) -> _Fit:
+    observed = kind < 0
+    own, null = score[observed], score[~observed]
     apart = _apart(own, null)
     if apart is None:
-        return _Fit(told=False, centre=np.zeros(1), chance=np.ones(1), prior_odds=1.0, share=None, num=num)
-    value, place = np.unique(score[rows], return_inverse=True)
-    count = np.bincount(place)
-    steps = isotonic_regression(np.bincount(place, weights=observed[rows]) / count, weights=count)
+        nothing = {"centre": np.zeros(1), "chance": np.ones(1), "prior_odds": 1.0, "weight": np.ones(len(prior))}
+        return _Fit(told=False, share=config.noise_share, num=len(own), **nothing)
+    null_kind, row_null = kind[~observed], row[~observed]
+    shares = estimate_shares(own, null, null_kind, len(prior), weight=row_null, prior=prior, strength=config.lean).wrong
+    weight = _weights(shares if apart >= config.min_auroc else prior, null_kind, row_null)
+    counts = np.where(observed, 1.0, weight[kind] * row)
+    centre, chance = _line(score, observed, counts)
+    share = config.noise_share if config.noise_share is not None else float(shares.sum())
+    told_well = config.noise_share is not None or apart >= config.min_auroc
+    return _Fit(
+        told=True,
+        centre=centre,
+        chance=chance,
+        prior_odds=len(own) / counts[~observed].sum(),
+        share=share if told_well else None,
+        weight=weight,
+        num=len(own),
+    )
+
+
+def _weights(shares: Real, kind: IntArray, row: FloatArray) -> Real:
+    """Return what a corruption of each kind counts beside its own weight, so that kinds have their shares."""
+    present = np.bincount(kind, weights=row, minlength=len(shares))
+    # No kind is ruled out: what the estimate puts at nothing still counts a little.
+    part = (shares + 0.05 * max(shares.sum(), 0.01)) * (present > 0)
+    return np.where(present > 0, part / part.sum() * present.sum() / np.maximum(present, 1e-9), 0.0)
+
+
+def _line(score: FloatArray, observed: BoolArray, counts: Real) -> tuple[Real, Real]:
+    """Return c(s) as points to draw a line through: the centres of its steps, and their heights."""
+    value, place = np.unique(score, return_inverse=True)
+    count = np.bincount(place, weights=counts)
+    steps = isotonic_regression(np.bincount(place, weights=counts * observed) / count, weights=count)
     weight = np.add.reduceat(count, steps.blocks[:-1])
     centre = np.add.reduceat(count * value, steps.blocks[:-1]) / weight
     # No score makes certain: beyond the last row of the other kind, one more such row is assumed.
-    floor = 1 / (num + num_null + 2)
-    chance = np.clip(steps.x[steps.blocks[:-1]], floor, 1 - floor)
-    share = wrong_share(own, null) if apart >= config.min_auroc else None
-    return _Fit(told=True, centre=centre, chance=chance, prior_odds=num / num_null, share=share, num=num)
+    floor = 1 / (len(score) + 2)
+    return centre, np.clip(steps.x[steps.blocks[:-1]], floor, 1 - floor)
 
 
 def _apart(own: FloatArray, null: FloatArray) -> float | None:
@@ -144,10 +187,9 @@ def _apart(own: FloatArray, null: FloatArray) -> float | None:
     return value if value >= max(_LEAST_AUROC, 0.5 + _SIGMAS * sigma) else None
 
 
-def _pooled(fits: Iterable[_Fit], config: CalibrationConfig) -> float:
-    if config.noise_share is not None:
-        return config.noise_share
-    told = [(fit.num, fit.share) for fit in fits if fit.share is not None]
+def _pooled(fits: Mapping[int, _Fit], config: CalibrationConfig) -> float:
+    """Return the share of wrong triples for groups that have none of their own."""
+    told = [(fit.num, fit.share) for fit in fits.values() if fit.share is not None]
     total = sum(num for num, _ in told)
     return sum(num * share for num, share in told) / total if total else config.fallback_share
 
@@ -161,5 +203,11 @@ def _groups(score: FloatArray, relation: IntArray, observed: BoolArray, min_trip
     return np.where(told, group[relation], _BLIND)
 
 
-def _single(values: _Real) -> FloatArray:
+def _log_odds(wrong: Real) -> FloatArray:
+    # Logarithms, because of what is next to certain single precision would make ties.
+    wrong = np.clip(wrong, _TINY, 1 - _LEAST)
+    return _single(np.log1p(-wrong) - np.log(wrong))
+
+
+def _single(values: Real) -> FloatArray:
     return values.astype(np.float32)

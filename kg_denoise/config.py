@@ -1,52 +1,28 @@
-"""Options of the denoise stage."""
+"""Options of the denoise stage. Those of a signal stand beside it, in a module of its own."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from graphrec.core.config import config, option
+from kg_denoise.fuse_config import FusionConfig
+from kg_denoise.keep_config import KeepConfig
 from kg_denoise.signals import SIGNALS
+from kg_denoise.signals.embedding_config import EmbeddingConfig
+from kg_denoise.signals.schema_config import CollaborativeConfig, FactsConfig, SchemaConfig
+from kg_denoise.signals.structure_config import CKRLConfig, RulesConfig, StructureConfig
+from kg_denoise.signals.text_config import CrossEncoderConfig, TextConfig
+from kg_denoise.testimony_config import TestimonyConfig
 
+KINDS = ("uniform", "same_type", "near")
+"""How the wrong triples are made that stand beside the table's; see `graphrec.data.corrupt`."""
 
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """How PyKEEN trains one of its models: the loss, its margin if it has one, what else is not as it comes."""
+_QUICK = ("schema", "facts", "collaborative", "structure", "rules", "text")
 
-    loss: str
-    margin: float | None = None
-    changed: Mapping[str, str | None] = field(default_factory=dict)
-
-
-_SMALL_START = {"entity_initializer": "xavier_normal_", "relation_initializer": "xavier_normal_", "regularizer": None}
-
-MODELS: Mapping[str, Recipe] = {
-    "TransE": Recipe(loss="nssa", margin=9.0),
-    "RotatE": Recipe(loss="nssa", margin=3.0),
-    "MuRE": Recipe(loss="nssa", margin=3.0),
-    "DistMult": Recipe(loss="infonce"),
-    # As it comes it starts from scores in the hundreds, and a few epochs do not lead back from there.
-    "ComplEx": Recipe(loss="softplus", changed=_SMALL_START),
+PROFILES: Mapping[str, tuple[str, ...]] = {
+    "quick": _QUICK,
+    "default": (*_QUICK, "embedding", "cross_encoder"),
+    "full": tuple(SIGNALS),
 }
-"""Embedding models on offer; margins suit `dim` 64."""
-
-
-@config
-class EmbeddingConfig:
-    """A knowledge-graph embedding model, as PyKEEN trains it in the sLCWA loop."""
-
-    model: str = option(default="TransE", choices=tuple(MODELS), help="Interaction model of PyKEEN.")
-    dim: int = option(default=64, ge=1, help="Length of an entity's vector.")
-    epochs: int = option(default=15, ge=1, help="Passes over the triples of the other folds.")
-    batch_size: int = option(
-        default=8192, ge=1, help="Most triples in a step; a small table is cut into eight steps instead."
-    )
-    lr: float = option(default=0.05, gt=0, help="Learning rate of Adam.")
-    num_negatives: int = option(
-        default=2, ge=1, help="Negatives per triple, from the heads and tails its relation is used with."
-    )
-    margin: float | None = option(default=None, gt=0, help="Margin of the distance models; unset: the model's own.")
-    temperature: float = option(
-        default=0.5, gt=0, help="How strongly the distance models weigh their hardest negatives."
-    )
+"""Profile -> the signals that it asks, where the data feed them."""
 
 
 @config
@@ -61,6 +37,9 @@ class CalibrationConfig:
         ge=0.5,
         le=1,
         help="A relation told apart from its corruptions less well takes its share of wrong triples from the others.",
+    )
+    lean: float = option(
+        default=50.0, ge=0, help="How many triples' worth a relation's share of wrong ones leans to that of all."
     )
     report_share: float = option(
         default=0.3, gt=0, lt=1, help="Share of triples and corruptions kept from the fit, to report how good it is."
@@ -77,13 +56,51 @@ class CalibrationConfig:
 class DenoiseConfig:
     """The denoise stage."""
 
-    signal: str = option(default="embedding", choices=tuple(SIGNALS), help="What scores a triple.")
+    profile: str = option(
+        default="default", choices=tuple(PROFILES), help="Which signals are asked, by what they cost."
+    )
+    signals: tuple[str, ...] = option(
+        default=(), choices=tuple(SIGNALS), help="The signals to ask; empty takes those of the profile."
+    )
+    rounds: int = option(
+        default=1,
+        ge=1,
+        help="Passes over the quick signals; after the first, what is in doubt is learnt from no more.",
+    )
     folds: int = option(
         default=5, ge=2, help="Parts of the cross-fit; one more than a typical head has triples works best."
     )
-    corruption: str = option(
-        default="same_type", choices=("same_type", "uniform"), help="How the wrong triples that calibrate are made."
+    band: int = option(
+        default=20_000, ge=1, help="Most triples and corruptions, the uncertain ones, that slow signals are asked for."
+    )
+    corruption: tuple[str, ...] = option(
+        default=KINDS, choices=KINDS, help="How the wrong triples that everything is held against are made."
     )
     corruptions: float = option(default=1.0, gt=0, help="Wrong triples made per triple of the table.")
+    closed_world: bool = option(
+        default=False,
+        help="Whether wrong triples name only what other triples name too, so that a singular one is true.",
+    )
+    unseen_share: float = option(
+        default=0.02,
+        ge=0,
+        le=0.5,
+        help="Share of the table taken to be wrong in a way that looks right to every signal; labels bend it.",
+    )
+    labels: str | None = option(
+        default=None, help="CSV of triples that people judged, such as a review.csv with its last column filled in."
+    )
+    review: int = option(default=100, ge=0, help="Uncertain triples that review.csv asks a person to label.")
+    schema: SchemaConfig = option(default=SchemaConfig(), help="The signal schema.")
+    facts: FactsConfig = option(default=FactsConfig(), help="The signal facts.")
+    collaborative: CollaborativeConfig = option(default=CollaborativeConfig(), help="The signal collaborative.")
+    structure: StructureConfig = option(default=StructureConfig(), help="The signal structure.")
+    rules: RulesConfig = option(default=RulesConfig(), help="The signal rules.")
+    ckrl: CKRLConfig = option(default=CKRLConfig(), help="The signal ckrl.")
     embedding: EmbeddingConfig = option(default=EmbeddingConfig(), help="The signal embedding.")
+    text: TextConfig = option(default=TextConfig(), help="The signal text.")
+    cross_encoder: CrossEncoderConfig = option(default=CrossEncoderConfig(), help="The signal cross_encoder.")
+    testimony: TestimonyConfig = option(default=TestimonyConfig(), help="Votes, sources and confidences.")
+    fusion: FusionConfig = option(default=FusionConfig(), help="From signals to one score.")
     calibration: CalibrationConfig = option(default=CalibrationConfig(), help="From scores to probabilities.")
+    keep: KeepConfig = option(default=KeepConfig(), help="Which triples go on, and with what weight.")

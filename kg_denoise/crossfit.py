@@ -1,8 +1,9 @@
 """Cross-fitting: every triple is scored by a signal that has not seen it.
 
-Triples are dealt into folds; a signal learns from all but one and scores that one. Held-out
-corruptions are dealt alongside but never learnt from, so that they meet the signal exactly as a
-wrong triple of the table does.
+A signal that leaves out for itself gets one fold with the whole table. For any other, triples are
+dealt into folds; it learns from all but one and scores that one. Held-out corruptions are dealt
+alongside but never learnt from, so that they meet the signal exactly as a wrong triple of the
+table does.
 """
 
 from pathlib import Path
@@ -13,11 +14,13 @@ from safetensors.numpy import load_file, save_file
 from graphrec.core.progress import track
 from graphrec.core.seeds import derive_seed, generator
 from graphrec.core.tracking import Tracker
-from graphrec.core.types import FloatArray, IntArray
+from graphrec.core.types import BoolArray, FloatArray, IntArray
 from graphrec.core.workspace import Workspace
-from graphrec.data.corrupt import join, take
+from graphrec.data.corrupt import take
 from graphrec.data.dataset import Triples
+from kg_denoise.evidence import Evidence
 from kg_denoise.fold import Fold, Signal
+from kg_denoise.rows import Rows
 
 
 def deal(
@@ -42,46 +45,55 @@ def deal(
 
 
 def cross_fit(
+    name: str,
     signal: Signal,
-    triples: Triples,
-    corruptions: Triples,
+    rows: Rows,
+    evidence: Evidence,
     *,
     num_folds: int,
-    num_entities: int,
-    num_relations: int,
     seed: int,
     workspace: Workspace,
     tracker: Tracker,
+    asked: BoolArray | None = None,
 ) -> FloatArray:
-    """Return the scores of `triples`, then those of `corruptions`.
+    """Return the scores of all rows, `[len(rows), num_columns]`, NaN where the signal has nothing to go by.
 
-    Each finished fold is kept in `workspace`, so that a killed run goes on from there to the same
-    numbers. Scores are NaN where the signal has nothing to go by, as in a fold that leaves nothing
-    to learn from.
+    `asked` [len(rows)] restricts it to some rows; the others get NaN. Each finished fold is kept in
+    `workspace`, so that a killed run goes on from there to the same numbers.
     """
-    both = join(triples, corruptions)
-    dealt = deal(triples, corruptions, num_folds=num_folds, num_entities=num_entities, seed=seed)
-    place, learnt = np.concatenate(dealt), np.arange(len(both)) < len(triples)
-    score = np.empty(len(both), dtype=np.float32)
-    for index in track(range(num_folds), "denoise: folds"):
+    width, wanted = len(signal.columns(evidence)), np.ones(len(rows), dtype=np.bool_) if asked is None else asked
+    score = np.full((len(rows), width), np.nan, dtype=np.float32)
+    place = np.zeros(len(rows), dtype=np.int64) if signal.leaves_out else _dealt(rows, evidence, num_folds, seed)
+    for index in track(range(1 if signal.leaves_out else num_folds), f"denoise: {name}"):
+        learnt = rows.context & (signal.leaves_out | (place != index))
+        # A signal that leaves out has what it learns from in front, whatever is asked.
+        front = np.flatnonzero(learnt) if signal.leaves_out else np.empty(0, dtype=np.int64)
+        scored = np.concatenate([front, np.flatnonzero(wanted & (place == index) & ~(learnt & signal.leaves_out))])
         fold = Fold(
             index=index,
-            train=take(both, learnt & (place != index)),
-            asked=take(both, place == index),
-            num_entities=num_entities,
-            num_relations=num_relations,
-            seed=derive_seed(seed, "fold", index),
+            train=take(rows.triples, learnt),
+            asked=take(rows.triples, scored),
+            own=learnt[scored],
+            evidence=evidence,
+            seed=derive_seed(seed, name, index),
             tracker=tracker,
         )
-        score[place == index] = _kept(signal, fold, workspace.path / f"fold-{index}.safetensors")
+        score[scored] = _kept(signal, fold, width, workspace.path / f"{name}-{index}.safetensors")
+    score[~wanted] = np.nan
     return score
 
 
-def _kept(signal: Signal, fold: Fold, path: Path) -> FloatArray:
+def _dealt(rows: Rows, evidence: Evidence, num_folds: int, seed: int) -> IntArray:
+    wrong = take(rows.triples, ~rows.own)
+    parts = deal(rows.table, wrong, num_folds=num_folds, num_entities=evidence.num_entities, seed=seed)
+    return np.concatenate(parts)
+
+
+def _kept(signal: Signal, fold: Fold, width: int, path: Path) -> FloatArray:
     if not len(fold.train) or not len(fold.asked):
-        return np.full(len(fold.asked), np.nan, dtype=np.float32)
+        return np.full((len(fold.asked), width), np.nan, dtype=np.float32)
     if not path.exists():
         part = path.with_suffix(".part")
-        save_file({"score": signal.score(fold)}, part)
+        save_file({"score": np.ascontiguousarray(signal.score(fold), dtype=np.float32)}, part)
         part.replace(path)
     return load_file(path)["score"]

@@ -1,93 +1,164 @@
-"""The stage as a function: triples in, a calibrated probability of being true for each out."""
+"""The stage as a function: triples and evidence in, a calibrated probability of being true for each out."""
 
-import hashlib
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from graphrec.core.config import to_mapping
 from graphrec.core.seeds import derive_seed
 from graphrec.core.tracking import Tracker
 from graphrec.core.types import JSON, FloatArray, IntArray
 from graphrec.core.workspace import Workspace
-from graphrec.data.corrupt import corrupt, join, take, triple_keys
+from graphrec.data.corrupt import KINDS, take, triple_keys
 from graphrec.data.dataset import Triples
-from kg_denoise.calibrate import Calibrated, calibrate
+from kg_denoise._lightgbm import Matrix
+from kg_denoise.calibrate import Calibrated
 from kg_denoise.config import DenoiseConfig
-from kg_denoise.crossfit import cross_fit
 from kg_denoise.curves import curves
-from kg_denoise.fold import load_signal
+from kg_denoise.evidence import Evidence
+from kg_denoise.labelled import bend
+from kg_denoise.line import Line
+from kg_denoise.prior import unseen_errors
+from kg_denoise.testimony import weigh
+
+UNSEEN, TESTIMONY, LABELS = "unseen errors", "testimony", "labels"
+"""Names of what speaks beside the signals."""
+
+_KNOWN = 5.0
+"""Log odds of a triple that a person judged: people err, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DenoiseResult:
-    """`probability` [num_triples] of being true, in the order of the table, and what the report draws."""
+    """What denoising gives, in the order of the table.
 
-    probability: FloatArray
+    `log_odds` [num_triples] of being true, single precision but finer than `probability` near certainty;
+    `said` [num_triples, num_signals] is what each of `signals` adds to the log odds; `summary` is what the
+    report draws.
+    """
+
+    log_odds: FloatArray
+    signals: tuple[str, ...]
+    said: Matrix
     summary: JSON
+
+    @property
+    def probability(self) -> FloatArray:
+        """Return the probability of being true of every triple, `[num_triples]`."""
+        return (1 / (1 + np.exp(-self.log_odds.astype(np.float64)))).astype(np.float32)
 
 
 def denoise(
     triples: Triples,
-    num_entities: int,
-    relations: Sequence[str],
+    evidence: Evidence,
     config: DenoiseConfig,
     *,
+    labels: IntArray | None = None,
     seed: int,
     workspace: Workspace,
     tracker: Tracker,
 ) -> DenoiseResult:
-    """Return the probability of being true of every triple. `relations` names the relations, in id order.
+    """Return the probability of being true of every triple, and what spoke for and against it.
 
-    Nothing but the triples is learnt from, and equal triples get equal probabilities. Finished
-    folds are kept in `workspace` and taken up again; the loss of every epoch goes to `tracker`.
+    `labels` [num_triples] are 1 (true), 0 (wrong) or -1 (unknown). Equal triples get equal probabilities.
+    Finished folds of every signal are kept in `workspace` and taken up again; signals that the data do not
+    feed are passed over, named in the summary. Raises `ConfigError` where a signal's options lead nowhere.
     """
     if not len(triples):
         return _nothing()
-    distinct, inverse = _distinct(triples, num_entities)
-    own_seed, num = derive_seed(seed, "denoise"), round(len(distinct) * config.corruptions)
-    wrong = corrupt(distinct, num, num_entities=num_entities, seed=own_seed, kind=config.corruption)
-    score = cross_fit(
-        load_signal(config.signal, getattr(config, config.signal)),
-        distinct,
-        wrong,
-        num_folds=config.folds,
-        num_entities=num_entities,
-        num_relations=len(relations),
-        seed=own_seed,
-        workspace=workspace.part(_key(distinct, config, seed)),
-        tracker=tracker,
+    own_seed = derive_seed(seed, "denoise")
+    first, inverse = _distinct(triples, evidence.num_entities)
+    table = take(triples, first)
+    line = Line(table, evidence, config, own_seed, workspace, tracker)
+    outcome = line.run()
+    names, said = outcome.fused.contributions(len(table))
+    combined = _Combined(table, outcome.found.log_odds, names, said)
+    combined = combined.with_unseen(evidence.num_entities, config.unseen_share)
+    known = np.full(len(table), -1, dtype=np.int64) if labels is None else labels[first].astype(np.int64)
+    combined, heard = combined.with_testimony(_moved(evidence, inverse, len(table)), config, known, own_seed)
+    combined = combined.with_labels(known, own_seed)
+    summary = _summary(outcome.found, combined, triples, inverse, evidence.relations)
+    return DenoiseResult(
+        log_odds=combined.log_odds[inverse],
+        signals=combined.names,
+        said=combined.said[inverse],
+        summary=summary | {"passed_over": line.passed_over, "testimony": heard, "num_labels": int((known >= 0).sum())},
     )
-    both, observed = join(distinct, wrong), np.arange(len(score)) < len(distinct)
-    found = calibrate(score, both.relation, observed, config.calibration, seed=own_seed)
-    return DenoiseResult(probability=found.probability[inverse], summary=_summary(found, triples, inverse, relations))
+
+
+@dataclass(frozen=True)
+class _Combined:
+    """Log odds of the distinct triples, and what has been added to them so far."""
+
+    table: Triples
+    log_odds: FloatArray
+    names: tuple[str, ...]
+    said: Matrix
+
+    def with_unseen(self, num_entities: int, share: float) -> "_Combined":
+        """Leave room for errors that look right."""
+        unseen = unseen_errors(self.table, num_entities, share).astype(np.float64)
+        right = (1 - unseen) / (1 + np.exp(-self.log_odds.astype(np.float64)))
+        return self._moved_to(np.log(right) - np.log1p(-right) if share else self.log_odds, UNSEEN)
+
+    def with_testimony(
+        self, evidence: Evidence, config: DenoiseConfig, labels: IntArray, seed: int
+    ) -> tuple["_Combined", JSON]:
+        """Add what votes, sources and confidences say."""
+        found = weigh(
+            evidence.votes,
+            self.table,
+            config.testimony,
+            prior_log_odds=self.log_odds,
+            confidence=evidence.confidence if len(evidence.confidence) else None,
+            labels=labels if (labels >= 0).any() else None,
+            seed=seed,
+        )
+        if not found.log_ratio.any():
+            return self, found.summary
+        return self._moved_to(self.log_odds + found.log_ratio, TESTIMONY), found.summary
+
+    def with_labels(self, labels: IntArray, seed: int) -> "_Combined":
+        """Bend everything by what people said, and take their word for the triples they judged."""
+        if not (labels >= 0).any():
+            return self
+        bent = bend(self.log_odds, self.said, self.table.relation, labels, seed=seed).log_odds
+        return self._moved_to(np.select([labels == 1, labels == 0], [_KNOWN, -_KNOWN], bent), LABELS)
+
+    def _moved_to(self, log_odds: FloatArray, name: str) -> "_Combined":
+        log_odds = log_odds.astype(np.float32)
+        said = np.concatenate([self.said, (log_odds - self.log_odds)[:, None]], axis=1)
+        return replace(self, log_odds=log_odds, names=(*self.names, name), said=said)
 
 
 def _nothing() -> DenoiseResult:
     summary = {"num_triples": 0, "noise_share": 0.0, "relations": [], "heldout": None, "truth": None}
     note = "no triples: there was nothing to denoise"
-    return DenoiseResult(probability=np.empty(0, dtype=np.float32), summary={**summary, "note": note})
+    nothing = np.empty(0, dtype=np.float32)
+    return DenoiseResult(log_odds=nothing, signals=(), said=nothing.reshape(0, 0), summary={**summary, "note": note})
 
 
-def _distinct(triples: Triples, num_entities: int) -> tuple[Triples, IntArray]:
+def _distinct(triples: Triples, num_entities: int) -> tuple[IntArray, IntArray]:
     # A copy in another fold would be a memory of the triple itself.
-    _, first, inverse = np.unique(triple_keys(triples, num_entities), return_index=True, return_inverse=True)
-    return take(triples, first), inverse
+    key = triple_keys(triples, num_entities)
+    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    return first, inverse
 
 
-def _key(triples: Triples, config: DenoiseConfig, seed: int) -> str:
-    # Scores that other data or options left in a workspace used twice must not be taken for ours.
-    digest = hashlib.sha256(json.dumps([to_mapping(config), seed], sort_keys=True).encode())
-    for column in (triples.head, triples.relation, triples.tail):
-        digest.update(np.ascontiguousarray(column).tobytes())
-    return digest.hexdigest()[:16]
+def _moved(evidence: Evidence, inverse: IntArray, num: int) -> Evidence:
+    """Let votes and confidences speak of the distinct triples; the highest confidence of equal ones counts."""
+    confidence = evidence.confidence
+    if len(confidence):
+        confidence = np.zeros(num, dtype=np.float32)
+        np.maximum.at(confidence, inverse, evidence.confidence)
+    return replace(evidence, votes=evidence.votes.moved(inverse), confidence=confidence)
 
 
-def _summary(found: Calibrated, triples: Triples, inverse: IntArray, relations: Sequence[str]) -> JSON:
+def _summary(
+    found: Calibrated, combined: _Combined, triples: Triples, inverse: IntArray, relations: tuple[str, ...]
+) -> JSON:
     size = len(relations)
-    probability, share, told = (part[inverse] for part in (found.probability, found.share, found.told))
+    probability = 1 / (1 + np.exp(-combined.log_odds[inverse].astype(np.float64)))
+    share, told = found.share[inverse], found.told[inverse]
     count = np.bincount(triples.relation, minlength=size)
     mean, rate, known = (
         np.bincount(triples.relation, weights=part, minlength=size) / np.maximum(count, 1)
@@ -96,8 +167,11 @@ def _summary(found: Calibrated, triples: Triples, inverse: IntArray, relations: 
     below = np.bincount(triples.relation[probability < 0.5], minlength=size)
     return {
         "num_triples": len(triples),
-        "num_distinct": len(found.probability),
-        "noise_share": float(share.mean()),
+        "num_distinct": len(found.share),
+        "noise_share": float(1 - probability.mean()),
+        "kinds": dict(zip(KINDS, found.kinds.tolist(), strict=False)),
+        "signals": list(combined.names),
+        "said": [float(amount) for amount in np.abs(combined.said).mean(axis=0)],
         "relations": [
             {
                 "relation": name,

@@ -20,6 +20,10 @@ class PretrainConfig:
         default=0.0, ge=0, help="Negatives are drawn by popularity to this power; 0 is uniform."
     )
     in_batch: bool = option(default=False, help="The batch's own items serve as negatives too.")
+    cold_items: bool = option(
+        default=False,
+        help="Items without a training event are no negatives and begin at zero, so that knowledge alone places them.",
+    )
     view_dropout: float = option(default=0.3, ge=0, lt=1, help="Chance that a view is switched off in a training step.")
     balance: float = option(
         default=0.7, ge=0, le=1, help="Domains are drawn by size to this power: 1 by size, 0 all alike."

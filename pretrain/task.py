@@ -43,6 +43,8 @@ class PretrainTask:
         self.events = [self._usable(domain) for domain in range(len(self.catalogs))]
         self.samplers = [self._sampler(domain) for domain in range(len(self.catalogs))]
         self.loss_of = make_loss(config.loss, config.temperature)
+        if config.cold_items:
+            self._blank_cold_items()
 
     def parameters(self) -> dict[str, torch.nn.Parameter]:
         """Return the encoder's parameters."""
@@ -83,7 +85,16 @@ class PretrainTask:
     def _sampler(self, domain: int) -> NegativeSampler:
         catalog, histories = self.catalogs[domain], self.histories
         place = np.searchsorted(catalog, histories.item[histories.domain == domain])
-        return NegativeSampler.of(np.bincount(place, minlength=len(catalog)), self.config.negative_power)
+        popularity = np.bincount(place, minlength=len(catalog))
+        return NegativeSampler.of(popularity, self.config.negative_power, met_only=self.config.cold_items)
+
+    @torch.no_grad()
+    def _blank_cold_items(self) -> None:
+        # An item that nobody met has nothing to say of itself; beside a random start its knowledge would drown.
+        met = np.isin(np.concatenate(self.catalogs), self.histories.item)
+        cold = torch.from_numpy(np.concatenate(self.catalogs)[~met]).to(self.encoder.score.device)
+        self.encoder.context[cold] = 0
+        self.encoder.score[cold] = 0
 
     def _shares(self) -> IntArray:
         size = np.array([len(events) for events in self.events], dtype=np.float64)

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from graphrec.core.errors import DataError
-from graphrec.data.corrupt import corrupt, inject, join, triple_keys
+from graphrec.data.corrupt import KINDS, TRUE, corrupt, corruptions, inject, join, mix, needs_near, triple_keys
 from graphrec.data.dataset import Triples
+from graphrec.data.nearness import entity_vectors, near_tails
 
 NUM_ENTITIES = 60
 
@@ -38,7 +39,8 @@ def test_same_type_keeps_the_type_of_both_ends():
     wrong = corrupt(shop(), 80, num_entities=NUM_ENTITIES, seed=2)
     assert (wrong.head < 40).all()
     assert ((wrong.tail >= 50) == (wrong.relation == 1)).all()
-    assert (wrong.relation == 0).sum() == 40, "each relation is corrupted in proportion"
+    # 40 of 80 expected, with a standard deviation of 4.5.
+    assert 25 <= (wrong.relation == 0).sum() <= 55, "each relation is corrupted in proportion"
 
 
 def test_weighted_draws_follow_the_use_of_a_tail():
@@ -94,8 +96,89 @@ def test_inject_nothing_only_shuffles():
     assert np.array_equal(np.sort(triple_keys(mixed, NUM_ENTITIES)), np.sort(triple_keys(shop(), NUM_ENTITIES)))
 
 
+def two_worlds():
+    """Heads 0-39 in two camps by parity; each has five of its camp's ten tails (40-49 even, 50-59 odd)."""
+    head = np.repeat(np.arange(40), 5)
+    tail = 40 + 10 * (head % 2) + (head // 2 + np.tile(np.arange(5), 40)) % 10
+    return make(head, np.zeros(200), tail)
+
+
+def test_near_tails_keep_the_same_company():
+    near = near_tails(two_worlds(), NUM_ENTITIES, seed=0, k=4)
+    assert near.pair.tolist() == list(range(40, 60)), "relation 0: the key is the tail"
+    assert np.array_equal(near.other // 10, np.repeat(near.pair[:, None] // 10, 4, axis=1))
+    assert (near.other != near.pair[:, None]).all()
+
+
+def test_near_tails_have_like_words_and_codes_say_nothing():
+    text = ["B00X1", "B00X2", "red shampoo", "shampoos", "garden chair", "chairs", "A77", "A78"]
+    triples = make([0] * 6, [0] * 6, range(2, 8))
+    near = near_tails(triples, 8, text, seed=0, k=1)
+    found = dict(zip(near.pair.tolist(), near.other[:, 0].tolist(), strict=True))
+    assert (found[2], found[3], found[4], found[5]) == (3, 2, 5, 4)
+    one = entity_vectors(make([0], [0], [1]), 8, text, seed=0)
+    assert one.shape == (8, 128)
+    assert not one[[0, 1, 6, 7]].any(), "codes have no words, and one triple is no company"
+    assert np.allclose(np.square(one[2:6]).sum(axis=1), 0.5, atol=1e-6)
+
+
+def test_near_tails_by_cells_find_most_of_what_a_full_search_finds(monkeypatch):
+    rng = np.random.default_rng(0)
+    head = rng.integers(300, size=9000)
+    triples = make(head, np.zeros(9000), 300 + (head * 10 + rng.integers(30, size=9000)) % 3000)
+    full = near_tails(triples, 3300, seed=0, k=5)
+    monkeypatch.setattr("graphrec.data.nearness._CELL", 64)
+    cells = near_tails(triples, 3300, seed=0, k=5)
+    shared = [len(set(a) & set(b)) for a, b in zip(full.other.tolist(), cells.other.tolist(), strict=True)]
+    assert not np.array_equal(full.other, cells.other), "the search by cells was used"
+    assert np.mean(shared) > 0.8 * 5
+    assert np.array_equal(cells.other, near_tails(triples, 3300, seed=0, k=5).other)
+
+
+def test_near_corruptions_stay_in_the_camp_of_the_right_tail():
+    triples = two_worlds()
+    near = near_tails(triples, NUM_ENTITIES, seed=0, k=5)
+    wrong = corrupt(triples, 60, num_entities=NUM_ENTITIES, seed=1, kind="near", near=near)
+    assert len(wrong) == 60
+    assert ((wrong.tail >= 50) == (wrong.head % 2 == 1)).all()
+    assert len(np.unique(triple_keys(join(triples, wrong), NUM_ENTITIES))) == 260
+    # Any tail at all crosses over for half of the rows.
+    anywhere = corrupt(triples, 60, num_entities=NUM_ENTITIES, seed=1)
+    assert ((anywhere.tail >= 50) != (anywhere.head % 2 == 1)).any()
+
+
+def test_near_without_a_near_tail_gives_none():
+    single = make([0, 1, 2], [0, 0, 1], [8, 8, 9])
+    near = near_tails(single, 10, seed=0)
+    assert (near.other == -1).all()
+    assert len(corrupt(single, 5, num_entities=10, seed=0, kind="near", near=near)) == 0
+
+
+def test_kinds_are_mixed_by_weight_and_told():
+    triples = two_worlds()
+    near = near_tails(triples, NUM_ENTITIES, seed=0)
+    made = corruptions(triples, 90, num_entities=NUM_ENTITIES, seed=3, kind="mixed", near=near)
+    assert np.bincount(made.kind).tolist() == [30, 30, 30]
+    assert len(np.unique(triple_keys(join(triples, made.triples), NUM_ENTITIES))) == 290
+    same = made.triples.tail[made.kind == KINDS.index("same_type")]
+    assert np.isin(same, triples.tail).all()
+    weighed = corruptions(triples, 40, num_entities=NUM_ENTITIES, seed=3, kind={"same_type": 1, "uniform": 3})
+    assert np.bincount(weighed.kind).tolist() == [30, 10]
+    assert needs_near("mixed") and not needs_near({"same_type": 1, "near": 0})
+
+
+def test_mix_says_where_each_row_came_from_and_what_it_is():
+    triples = shop()
+    mixed, order, kind = mix(triples, 0.2, num_entities=NUM_ENTITIES, seed=4, kind="uniform")
+    own = order < len(triples)
+    assert (kind[own] == TRUE).all() and (kind[~own] == KINDS.index("uniform")).all()
+    assert np.array_equal(mixed.tail[own], triples.tail[order[own]])
+
+
 def test_wrong_arguments():
-    with pytest.raises(DataError, match="kind 'near': expected one of uniform, same_type"):
-        corrupt(shop(), 1, num_entities=NUM_ENTITIES, seed=0, kind="near")
+    with pytest.raises(DataError, match="kind 'nearby': expected one of uniform, same_type, near, mixed"):
+        corrupt(shop(), 1, num_entities=NUM_ENTITIES, seed=0, kind="nearby")
+    with pytest.raises(DataError, match="expected none below 0"):
+        corrupt(shop(), 1, num_entities=NUM_ENTITIES, seed=0, kind={"uniform": -1.0})
     with pytest.raises(DataError, match="share of wrong triples 1"):
         inject(shop(), 1.0, num_entities=NUM_ENTITIES, seed=0)

@@ -14,7 +14,7 @@ from graphrec.graph.build import build_graph
 from graphrec.graph.graph import MultiDomainGraph
 from graphrec.graph.histories import Histories
 from graphrec.stages.config import MergeConfig
-from graphrec.stages.merge import merge, summarize
+from graphrec.stages.merge import Believed, merge, summarize
 
 
 def ids(*values):
@@ -45,8 +45,8 @@ def dataset(triples=((0, 0, 1), (0, 0, 2), (2, 1, 3), (1, 1, 0)), confidence=(1.
     )
 
 
-def built(threshold=0.0, probability=(1.0, 0.8, 0.5, 0.02), **options):
-    return build_graph(dataset(), np.array(probability, dtype=np.float32), threshold=threshold, **options)
+def built(weight=(1.0, 0.4, 0.5, 0.02), **options):
+    return build_graph(dataset(), np.array(weight, dtype=np.float32), **options)
 
 
 def listed(graph):
@@ -56,7 +56,7 @@ def listed(graph):
     }
 
 
-def test_triple_ends_become_the_linked_items_and_weights_multiply():
+def test_triple_ends_become_the_linked_items():
     assert listed(built()) == {
         ("entity", "near", "entity"): [(2, 3, 0.5)],
         ("item", "like", "entity"): [(0, 2, 0.4), (3, 2, 0.4)],
@@ -65,8 +65,8 @@ def test_triple_ends_become_the_linked_items_and_weights_multiply():
     }
 
 
-def test_threshold_and_dropped_relations():
-    assert set(listed(built(threshold=0.1))) == {
+def test_kept_triples_and_dropped_relations():
+    assert set(listed(built(keep=np.array([True, True, True, False])))) == {
         ("entity", "near", "entity"),
         ("item", "like", "entity"),
         ("item", "like", "item"),
@@ -78,7 +78,7 @@ def test_threshold_and_dropped_relations():
 
 def test_doubled_edges_keep_the_better_weight_and_self_loops_go():
     data = dataset(triples=((0, 0, 1), (0, 0, 1), (1, 0, 1)), confidence=(0.3, 0.9, 1.0))
-    graph = build_graph(data, np.ones(3, dtype=np.float32), threshold=0)
+    graph = build_graph(data, data.triples.confidence)
     assert listed(graph) == {("item", "like", "item"): [(0, 1, 0.9), (3, 1, 0.9)]}
 
 
@@ -89,7 +89,7 @@ def test_events_keep_time_order_with_validation_last():
 
 
 def test_a_graph_without_triples_survives_save_and_load(tmp_path):
-    graph = build_graph(dataset(triples=(), confidence=()), np.empty(0, dtype=np.float32), threshold=0)
+    graph = build_graph(dataset(triples=(), confidence=()), np.empty(0, dtype=np.float32))
     graph.save(tmp_path)
     assert MultiDomainGraph.load(tmp_path).knowledge == {}
 
@@ -116,12 +116,45 @@ def test_hetero_data_has_every_edge_type():
     data.validate()
 
 
+def believed(*rows):
+    probability, keep, weight = zip(*rows, strict=True)
+    kept, given = (
+        np.array(keep, dtype=np.bool_),
+        (np.array(column, dtype=np.float32) for column in (probability, weight)),
+    )
+    return Believed(**dict(zip(("probability", "weight"), given, strict=True)), keep=kept)
+
+
 def test_merge_stage_counts_what_it_did():
-    probability, config = np.array([1, 0.8, 0.5, 0.02], dtype=np.float32), MergeConfig(drop_relations=("near",))
-    summary = summarize(dataset(), probability, merge(dataset(), probability, config), config)
-    assert summary["num_triples_dropped"] == 2 and summary["num_triples_below_threshold"] == 1
+    said = believed((1, True, 0.9), (0.8, True, 0.4), (0.5, True, 0.5), (0.3, False, 0.3))
+    config = MergeConfig(drop_relations=("near",))
+    summary = summarize(dataset(), said, merge(dataset(), said, config), config)
+    assert summary["num_triples_dropped"] == 2 and summary["num_triples_not_kept"] == 1
+    assert summary["num_triples_below_threshold"] == 0
     assert summary["num_event_edges"] == 6 and summary["num_knowledge_edges"] == 4
     assert summary["events"][0] == {"source": "user", "name": "a", "target": "item", "num_edges": 4, "num_valid": 1}
+
+
+def test_merge_takes_what_denoise_keeps_with_its_weight():
+    said = believed((0.9, True, 0.7), (0.8, False, 0.4), (0.2, True, 0.1), (0.6, True, 0.6))
+    assert listed(merge(dataset(), said, MergeConfig())) == {
+        ("entity", "near", "entity"): [(2, 3, 0.1)],
+        ("item", "like", "item"): [(0, 1, 0.7), (3, 1, 0.7)],
+        ("item", "near", "item"): [(1, 0, 0.6), (1, 3, 0.6)],
+    }
+    strict = MergeConfig(threshold=0.5)
+    graph = merge(dataset(), said, strict)
+    assert ("entity", "near", "entity") not in listed(graph)
+    assert summarize(dataset(), said, graph, strict)["num_triples_below_threshold"] == 1
+
+
+def test_what_denoise_wrote_is_read(tmp_path):
+    columns = {"probability": [0.5, 1.0], "keep": [True, False], "weight": [0.25, 1.0], "guarded": [False, False]}
+    schema = {"probability": pl.Float32, "weight": pl.Float32}
+    pl.DataFrame(columns, schema_overrides=schema).write_parquet(tmp_path / "triples.parquet")
+    said = Believed.read(tmp_path / "triples.parquet")
+    assert said.keep.tolist() == [True, False] and said.weight.dtype == np.float32
+    assert said.probability.tolist() == [0.5, 1.0]
 
 
 def bags_of(bags, row, domain, num_domains=2):

@@ -12,6 +12,7 @@ ADAPTERS = {
     "faiss": "_faiss",
     "implicit": "_implicit",
     "jinja2": "_jinja2",
+    "lightgbm": "_lightgbm",
     "mlflow": "_mlflow",
     "optuna": "_optuna",
     "pykeen": "_pykeen",

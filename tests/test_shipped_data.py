@@ -118,6 +118,10 @@ def factbench_llm(found: Counts) -> None:
     assert dict(found.triples["label"].value_counts().iter_rows()) == {True: 1_500, False: 10_560 - 1_760}
     said = found.triples.group_by("head", "relation", "tail").agg(pl.col("label").n_unique())
     assert said["label"].max() == 1
+    # 2,800 facts by four models, each asked in two ways; none is among those left out.
+    votes = found.raw.votes["vote"]
+    assert (votes == 0.0).sum() == 12_121 and (votes == 1.0).sum() == 10_279
+    assert found.raw.votes["voter"].n_unique() == 8
 
 
 def gowalla(found: Counts) -> None:
@@ -149,6 +153,7 @@ def lastfm_kg(found: Counts) -> None:
 
 def nell_sports_kgeval(found: Counts) -> None:
     assert found.graph() == (23_422, 13_209, 53)
+    assert set(found.raw.entities["entity"]) == set(found.entities) and found.raw.entities["type"].n_unique() == 192
 
 
 def xmrec5(found: Counts) -> None:

@@ -171,6 +171,24 @@ def inspect(config: ConfigPath, overrides: Overrides = None, out: Out = None) ->
     typer.echo(f"page: {inspect_data(config, overrides or [], out)}")
 
 
+@app.command()
+def inject(
+    config: ConfigPath,
+    out: Annotated[Path, typer.Option("--out", help="New folder for the triples and their truth.")],
+    overrides: Overrides = None,
+    share: Annotated[
+        float, typer.Option("--share", min=0, max=0.9, help="Part of the written table that is wrong.")
+    ] = 0.2,
+    kind: Annotated[str, typer.Option("--kind", help="uniform, same_type, near, or mixed: a third of each.")] = "mixed",
+    seed: Annotated[int | None, typer.Option("--seed", min=0, help="Seed of the draws; the run's by default.")] = None,
+) -> None:
+    """Write the run's triples with wrong ones mixed in, and the truth, to see what denoising finds."""
+    from graphrec.cli.inject import inject_wrong
+
+    for line in inject_wrong(config, overrides or [], out, share=share, kind=kind, seed=seed):
+        typer.echo(line)
+
+
 class _SimulateCommand(TyperCommand):
     """The simulator's command, whose help ends with the options of a world."""
 
@@ -227,6 +245,18 @@ def report(run: RunPath) -> None:
     write_report(folder, run / "report.html")
     Console().print(summary_table(folder))
     typer.echo(f"report: {run / 'report.html'}")
+
+
+@app.command()
+def worth(
+    run: RunPath,
+    overrides: Overrides = None,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="Trainings of each arm; below 3 is no evidence.")] = 3,
+) -> None:
+    """Measure what the run's triples are worth: trained with all, denoised, random and none of them."""
+    from graphrec.cli.worth import show_worth
+
+    show_worth(run, overrides or [], seeds)
 
 
 @app.command()

@@ -85,6 +85,8 @@ def make_recipes(config: RunConfig, names: Sequence[str]) -> dict[str, Recipe]:
             section["base"] = _base(config).current("pretrain").fingerprint
         if name == "ingest":
             section["files"] = [files.file_hash(path) for path in input_files(config.ingest)]
+        if name == "denoise" and config.denoise.labels:
+            section["files"] = [_labels_hash(Path(config.denoise.labels))]
         recipes[name] = Recipe(
             stage=name,
             config=section,
@@ -94,6 +96,12 @@ def make_recipes(config: RunConfig, names: Sequence[str]) -> dict[str, Recipe]:
             libraries={library: metadata.version(library) for library in stage.libraries},
         )
     return recipes
+
+
+def _labels_hash(path: Path) -> str:
+    if not path.is_file():
+        raise ConfigError(f"denoise.labels: {path}: no such file; a run of denoise leaves a review.csv to fill in")
+    return files.file_hash(path)
 
 
 def stage_row(config: RunConfig, name: str) -> Stage:

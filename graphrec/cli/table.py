@@ -38,7 +38,7 @@ STAGES = {
             name="denoise",
             shell="kg_denoise.stage:run",
             parents=("ingest",),
-            libraries=("numpy", "polars", "pykeen", "scipy", "torch"),
+            libraries=("lightgbm", "numba", "numpy", "polars", "pykeen", "scikit-learn", "scipy", "torch", "transformers"),
             for_target=False,
         ),
         Stage(

@@ -83,6 +83,11 @@ def build_dataset(raw: RawTables, rules: Rules, *, seed: int = 0) -> Built:
         link_item=knowledge.link_item,
         link_entity=knowledge.link_entity,
         text=_text(raw.items, items),
+        entity_text=knowledge.described.text,
+        type_entity=knowledge.described.type_entity,
+        type_index=knowledge.described.type_index,
+        types=knowledge.described.types,
+        votes=knowledge.votes,
     )
     return Built(
         dataset=dataset,

@@ -82,6 +82,23 @@ class ItemTable(DomainTable):
 
 
 @config
+class EntityTable(TableFile):
+    """One table that describes entities; an entity may have several rows, one for each of its types."""
+
+    entity: str = option(default="entity", help="Column with the entity id, as in the triples.")
+    text: tuple[str, ...] = option(default=(), help="Columns joined to describe the entity.")
+    type: str | None = option(default=None, help="Column with a type of the entity, or a list of them.")
+
+
+@config
+class TypeInId:
+    """Types that are written in the ids of entities, as in `concept:athlete:tim_duncan`."""
+
+    separator: str = option(default=":", help="What the parts of an id are cut by.")
+    part: int = option(default=1, ge=0, help="Which part is the type, counted from 0; the last part is the name.")
+
+
+@config
 class TripleTable(TableFile):
     """One table of knowledge-graph triples."""
 
@@ -102,6 +119,14 @@ class TripleTable(TableFile):
     drop_relations: tuple[str, ...] = option(
         default=(), help="Relations to leave out, e.g. those derived from behaviour."
     )
+    id: str | None = option(default=None, help="Column with an id of the row, by which `votes` tables may name it.")
+    model: str | None = option(default=None, help="Column with who said so; each row is then a vote for its triple.")
+    as_model: str | None = option(default=None, help="Name of who said all triples of this table, likewise.")
+    prompt: str | None = option(default=None, help="Column with the prompt or method by which the model was asked.")
+    votes: str | None = option(default=None, help="Column with the number of samples that said so, at least 1.")
+    type_in_id: TypeInId | None = option(
+        default=None, help="How ids tell types and names of entities; none: they do not."
+    )
 
 
 @config
@@ -110,6 +135,24 @@ class LinkTable(DomainTable):
 
     item: str = option(default="item", help="Column with the item id.")
     entity: str = option(default="entity", help="Column with the entity id.")
+
+
+@config
+class VoteTable(TableFile):
+    """One table of judgements on triples: who holds which triple for true or false."""
+
+    head: str | tuple[str, ...] = option(default="head", help="Column with the head entity, as in the triples.")
+    relation: str = option(default="relation", help="Column with the relation.")
+    tail: str | tuple[str, ...] = option(default="tail", help="Column with the tail entity.")
+    id: str | None = option(
+        default=None, help="Column with the id that the triples' table has for the triple; it replaces its three parts."
+    )
+    voter: str | tuple[str, ...] = option(
+        default="voter", help="Column with who votes, such as a model; several, such as model and prompt, are joined."
+    )
+    vote: str = option(
+        default="vote", help="Column with 1 or 0, true or false, or a probability; where empty, the voter abstains."
+    )
 
 
 @config
@@ -123,6 +166,8 @@ class TablesConfig:
     items: tuple[ItemTable, ...] = option(default=(), help="Item descriptions.")
     triples: tuple[TripleTable, ...] = option(default=(), help="Knowledge-graph triples.")
     links: tuple[LinkTable, ...] = option(default=(), help="Which entity stands for which item.")
+    entities: tuple[EntityTable, ...] = option(default=(), help="Names, descriptions and types of entities.")
+    votes: tuple[VoteTable, ...] = option(default=(), help="Judgements on triples, by models or people.")
     link_by_id: bool = option(
         default=False, help="An entity whose id equals an item id stands for it, in every domain that has it."
     )
@@ -224,7 +269,11 @@ class CorruptConfig:
     share: float = option(
         default=0.0, ge=0, lt=0.9, help="Wrong triples as a share of the table after mixing; 0 mixes none."
     )
-    kind: str = option(default="same_type", choices=("uniform", "same_type"), help="How the wrong tail is drawn.")
+    kind: str = option(
+        default="same_type",
+        choices=("uniform", "same_type", "near", "mixed"),
+        help="What stands in for the right end: any entity, a tail of the relation, one like the right one, or each.",
+    )
 
 
 @config

@@ -65,12 +65,43 @@ class Triples:
         return len(self.head)
 
 
+def _none() -> IntArray:
+    return np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Votes:
+    """Judgements on triples, as equal-length arrays: no pair of triple and voter twice, sorted by both.
+
+    `vote[k]` is the probability of being true that `voter[k]`, a position in `voters`, gives the row
+    `triple[k]` of the triples; `num[k]` says how many of its samples said so.
+    """
+
+    triple: IntArray = field(default_factory=_none)
+    voter: IntArray = field(default_factory=_none)
+    vote: FloatArray = field(default_factory=lambda: np.empty(0, dtype=np.float32))
+    num: IntArray = field(default_factory=_none)
+    voters: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.triple)
+
+    def moved(self, place: IntArray) -> "Votes":
+        """Return the votes after row `r` of the triples has become row `place[r]`; -1 drops its votes."""
+        triple = place[self.triple]
+        order = np.lexsort((self.voter, triple))
+        order = order[triple[order] >= 0]
+        columns = {name: getattr(self, name)[order] for name in ("voter", "vote", "num")}
+        return Votes(triple=triple[order], voters=self.voters, **columns)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
     """All domains, numbered. `catalog[d]` lists the items of domain `d`, ascending.
 
     `link_item[k]` is the item that the entity `link_entity[k]` stands for; `text[i]` describes
-    item `i` (empty where nothing is known).
+    item `i` (empty where nothing is known), `entity_text[e]` entity `e`, where there are such texts
+    at all; entity `type_entity[k]` has the type `types[type_index[k]]`.
     """
 
     domains: tuple[str, ...]
@@ -85,6 +116,11 @@ class Dataset:
     link_item: IntArray
     link_entity: IntArray
     text: tuple[str, ...]
+    entity_text: tuple[str, ...] = ()
+    type_entity: IntArray = field(default_factory=_none)
+    type_index: IntArray = field(default_factory=_none)
+    types: tuple[str, ...] = ()
+    votes: Votes = field(default_factory=Votes)
 
     def domain_index(self, domain: str) -> int:
         """Return the position of `domain`; raise `DataError` listing the known ones when there is none."""
@@ -134,18 +170,27 @@ def save_dataset(dataset: Dataset, test: Events, folder: Path) -> None:
     pl.DataFrame(vars(dataset.triples)).write_parquet(folder / "triples.parquet")
     links = {"item": dataset.link_item, "entity": dataset.link_entity}
     pl.DataFrame(links).write_parquet(folder / "links.parquet")
-    pl.DataFrame({"text": dataset.text}, schema={"text": pl.String}).write_parquet(folder / "text.parquet")
+    types = {"entity": dataset.type_entity, "type": dataset.type_index}
+    pl.DataFrame(types).write_parquet(folder / "types.parquet")
+    votes = {name: column for name, column in vars(dataset.votes).items() if name != "voters"}
+    pl.DataFrame(votes).write_parquet(folder / "votes.parquet")
+    for name in ("text", "entity_text"):
+        words = pl.DataFrame({"text": getattr(dataset, name)}, schema={"text": pl.String})
+        words.write_parquet(folder / f"{name}.parquet")
     schema = {"domain": pl.String, "item": pl.Int64}
     listed = [pl.DataFrame({"item": c}).select(domain=pl.lit(d), item="item") for d, c in dataset.catalog.items()]
     pl.concat([pl.DataFrame(schema=schema), *listed]).write_parquet(folder / "catalog.parquet")
-    files.write_json(folder / "dataset.json", {"domains": dataset.domains, "relations": dataset.relations})
+    names = {name: getattr(dataset, name) for name in ("domains", "relations", "types")}
+    files.write_json(folder / "dataset.json", {**names, "voters": dataset.votes.voters})
 
 
 def load_dataset(folder: Path) -> Dataset:
     """Read what `save_dataset` wrote, without the test events."""
     names = files.read_json(folder / "dataset.json")
     catalog = _read(folder / "catalog.parquet")
-    triples, links = _columns(folder / "triples.parquet"), _columns(folder / "links.parquet")
+    triples, links, types, votes = (
+        _columns(folder / f"{name}.parquet") for name in ("triples", "links", "types", "votes")
+    )
     maps = {kind: IdMap.load(one, folder / f"{kind}.parquet") for kind, one in _KINDS.items()}
     return Dataset(
         domains=tuple(names["domains"]),
@@ -158,6 +203,11 @@ def load_dataset(folder: Path) -> Dataset:
         link_item=links["item"],
         link_entity=links["entity"],
         text=tuple(_read(folder / "text.parquet")["text"]),
+        entity_text=tuple(_read(folder / "entity_text.parquet")["text"]),
+        type_entity=types["entity"],
+        type_index=types["type"],
+        types=tuple(names["types"]),
+        votes=Votes(voters=tuple(names["voters"]), **votes),
     )
 
 

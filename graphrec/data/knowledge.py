@@ -9,14 +9,18 @@ import polars as pl
 from graphrec.core.errors import DataError
 from graphrec.core.ids import IdMap
 from graphrec.core.types import IntArray
-from graphrec.data.dataset import Triples
+from graphrec.data.annotations import Described, describe, number_votes
+from graphrec.data.dataset import Triples, Votes
 from graphrec.data.inspect.behaviour import is_behaviour
 from graphrec.data.raw import RawTables
 
 
 @dataclass(frozen=True, kw_only=True)
 class Knowledge:
-    """Numbered triples and links. `labels` says which triples are true (None: no table says so)."""
+    """Numbered triples and links, what is said of entities (`described`) and of triples (`votes`).
+
+    `labels` says which triples are true (None: no table says so).
+    """
 
     entities: IdMap
     relations: tuple[str, ...]
@@ -24,6 +28,8 @@ class Knowledge:
     labels: pl.Series | None
     link_item: IntArray
     link_entity: IntArray
+    described: Described
+    votes: Votes
     dropped: Mapping[str, int]
 
 
@@ -44,6 +50,8 @@ def number_knowledge(
     entities = IdMap.build("entity", pl.concat([triples["head"], triples["tail"]]))
     relations = IdMap.build("relation", triples["relation"])
     link_item, link_entity = _numbered_links(links, items, entities)
+    votes, lost = number_votes(raw.votes, triples)
+    gone |= {"votes on dropped triples": lost} if raw.votes.height else {}
     labels = triples["label"]
     return Knowledge(
         entities=entities,
@@ -52,6 +60,8 @@ def number_knowledge(
         labels=labels if labels.count() else None,
         link_item=link_item,
         link_entity=link_entity,
+        described=describe(raw.entities, entities),
+        votes=votes,
         dropped={**gone, **dropped},
     )
 

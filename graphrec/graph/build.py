@@ -12,16 +12,16 @@ from graphrec.graph.graph import Edges, EdgeType, EventEdges, MultiDomainGraph
 
 
 def build_graph(
-    dataset: Dataset, probability: FloatArray, *, threshold: float, drop_relations: Sequence[str] = ()
+    dataset: Dataset, weight: FloatArray, *, keep: BoolArray | None = None, drop_relations: Sequence[str] = ()
 ) -> MultiDomainGraph:
     """Merge all domains and the knowledge graph of `dataset` into one typed graph.
 
-    `probability[num_triples]` says how likely each triple is true; the weight of its edges is
-    probability * confidence, and triples below `threshold` or of a relation in `drop_relations`
-    are left out. An end that is linked to items becomes those items. Raises `ConfigError` when a
-    relation to drop does not exist.
+    `weight[num_triples]` is that of a triple's edges. Only triples in `keep` enter, all if it is not
+    given, and none of a relation in `drop_relations`. An end that is linked to items becomes those
+    items. Raises `ConfigError` when a relation to drop does not exist.
     """
-    keep = kept_triples(dataset, probability, threshold=threshold, drop_relations=drop_relations)
+    assert len(weight) == len(dataset.triples), "one weight per triple"
+    left = of_other_relations(dataset, drop_relations)
     return MultiDomainGraph(
         num_users=len(dataset.users),
         num_items=len(dataset.items),
@@ -29,22 +29,21 @@ def build_graph(
         # A copy, because columns read from parquet may be read-only, which torch refuses.
         catalog={domain: catalog.copy() for domain, catalog in dataset.catalog.items()},
         events={domain: _events(dataset, domain) for domain in dataset.domains},
-        knowledge=_knowledge(dataset, probability, keep),
+        knowledge=_knowledge(dataset, weight, left if keep is None else left & keep),
     )
 
 
-def kept_triples(
-    dataset: Dataset, probability: FloatArray, *, threshold: float, drop_relations: Sequence[str] = ()
-) -> BoolArray:
-    """Return which triples `build_graph` keeps, `[num_triples]`."""
-    assert len(probability) == len(dataset.triples), "one probability per triple"
+def of_other_relations(dataset: Dataset, drop_relations: Sequence[str]) -> BoolArray:
+    """Return which triples have a relation that is not dropped, `[num_triples]`.
+
+    Raises `ConfigError` when a relation to drop does not exist.
+    """
     unknown = [name for name in drop_relations if name not in dataset.relations]
     if unknown:
         known = ", ".join(dataset.relations) or "none"
         raise ConfigError(f"drop_relations: no relation {', '.join(map(repr, unknown))}; known relations: {known}")
     dropped = [dataset.relations.index(name) for name in drop_relations]
-    keep: BoolArray = (probability >= threshold) & ~np.isin(dataset.triples.relation, dropped)
-    return keep
+    return ~np.isin(dataset.triples.relation, dropped)
 
 
 def _events(dataset: Dataset, domain: str) -> EventEdges:
@@ -57,14 +56,14 @@ def _events(dataset: Dataset, domain: str) -> EventEdges:
     return EventEdges(user=both.user[order], item=both.item[order], valid=flag[order], weight=both.weight[order])
 
 
-def _knowledge(dataset: Dataset, probability: FloatArray, keep: BoolArray) -> dict[EdgeType, Edges]:
+def _knowledge(dataset: Dataset, weight: FloatArray, keep: BoolArray) -> dict[EdgeType, Edges]:
     triples = dataset.triples
     table = pl.DataFrame(
         {
             "source": triples.head[keep],
             "relation": triples.relation[keep],
             "target": triples.tail[keep],
-            "weight": (probability * triples.confidence)[keep].astype(np.float32),
+            "weight": weight[keep].astype(np.float32),
         }
     )
     for end in ("source", "target"):

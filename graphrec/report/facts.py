@@ -1,7 +1,7 @@
 """What a run left behind, read once and tolerantly: a stage that did not run has an empty summary."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from graphrec.core import files
@@ -15,23 +15,29 @@ STAGES = ("ingest", "denoise", "merge", "pretrain", "select", "adapt", "longtail
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """A run as the report sees it; mappings are keyed by stage and lack the stages that did not run."""
+    """A run as the report sees it; mappings are keyed by stage and lack the stages that did not run.
+
+    `worth` is what `graphrec worth` found, empty where it was not called.
+    """
 
     entries: JSON
     summaries: Mapping[str, JSON]
     records: Mapping[str, list[Record]]
     manifests: Mapping[str, JSON]
+    worth: JSON = field(default_factory=dict)
 
     @classmethod
     def read(cls, run: RunFolder) -> "Facts":
         """Read `run.json` and every finished stage; raise `ArtifactError` on a damaged artifact."""
         entries = files.read_json(run.path / "run.json")
         found = {stage: run.current(stage) for stage in entries.get("stages", {})}
+        worth = run.path / "worth.json"
         return cls(
             entries=entries,
             summaries={stage: _optional(artifact, "summary.json") for stage, artifact in found.items()},
             records={stage: _records(artifact) for stage, artifact in found.items()},
             manifests={stage: artifact.manifest for stage, artifact in found.items()},
+            worth=files.read_json(worth) if worth.exists() else {},
         )
 
     @property

@@ -16,6 +16,7 @@ from graphrec.report.sections.longtail import longtail
 from graphrec.report.sections.origin import origin, reproduce
 from graphrec.report.sections.pipeline import pipeline
 from graphrec.report.sections.subsets import subsets
+from graphrec.report.sections.worth import worth
 
 
 def write_report(run: RunFolder, path: Path) -> None:
@@ -33,6 +34,7 @@ def make_report(facts: Facts) -> str:
         "pipeline": pipeline(facts),
         "data": data(facts),
         "denoise": denoise(facts),
+        "worth": worth(facts),
         "learning": learning(facts),
         "subsets": subsets(facts),
         "comparison": comparison(facts, scores),

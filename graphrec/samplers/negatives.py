@@ -11,21 +11,27 @@ from graphrec.core.types import FloatArray, IntArray
 class NegativeSampler:
     """Draws catalogue positions with probability q, proportional to (popularity + 1) ** power.
 
-    `log_q` is [num_items]. Power 0 is uniform; 1 follows popularity and so asks harder questions.
+    `log_q` is [num_items], -inf where an item is never drawn. Power 0 is uniform; 1 follows
+    popularity and so asks harder questions.
     """
 
     log_q: FloatArray
     power: float
 
     @classmethod
-    def of(cls, popularity: IntArray, power: float) -> "NegativeSampler":
-        """Make a sampler from event counts, `[num_items]`, at least one item."""
+    def of(cls, popularity: IntArray, power: float, *, met_only: bool = False) -> "NegativeSampler":
+        """Make a sampler from event counts, `[num_items]`, at least one item; of those with an event if `met_only`."""
         mass = (popularity + 1.0) ** power
-        return cls(np.log(mass / mass.sum()).astype(np.float32), power)
+        if met_only and popularity.any():
+            mass[popularity == 0] = 0.0
+        with np.errstate(divide="ignore"):
+            return cls(np.log(mass / mass.sum()).astype(np.float32), power)
 
     def draw(self, rng: np.random.Generator, size: int) -> IntArray:
         """Return `size` positions, drawn with replacement."""
+        offered = np.isfinite(self.log_q)
         if self.power == 0:
-            return rng.integers(len(self.log_q), size=size)
+            drawn: IntArray = np.flatnonzero(offered)[rng.integers(int(offered.sum()), size=size)]
+            return drawn
         ends = np.cumsum(np.exp(self.log_q, dtype=np.float64))
         return np.searchsorted(ends / ends[-1], rng.random(size), side="right").astype(np.int64)

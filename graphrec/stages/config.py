@@ -64,7 +64,7 @@ class MergeConfig:
     """Options of `merge`."""
 
     threshold: float = option(
-        default=0.05, ge=0, le=1, help="Triples with a smaller probability of being true are left out."
+        default=0.0, ge=0, le=1, help="Of the triples that denoise keeps, those less likely true are left out, too."
     )
     drop_relations: tuple[str, ...] = option(default=(), help="Relations that do not go into the graph.")
 

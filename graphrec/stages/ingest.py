@@ -5,15 +5,17 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from graphrec.core.errors import DataError
 from graphrec.core.stage import StageContext
 from graphrec.data.build import Built, Rules, build_dataset
 from graphrec.data.config import GLOBAL_TIME, CorruptConfig
-from graphrec.data.corrupt import inject
+from graphrec.data.corrupt import inject, needs_near, triple_keys
 from graphrec.data.dataset import save_dataset
 from graphrec.data.inspect.profile import profile
+from graphrec.data.nearness import entity_text, near_tails
 from graphrec.data.raw import RawTables
 from graphrec.data.readers import READERS
 from graphrec.stages.config import IngestConfig
@@ -67,8 +69,12 @@ def ingest(raw: RawTables, config: IngestConfig, *, seed: int) -> tuple[Built, p
 
 def _corrupted(built: Built, config: CorruptConfig, seed: int) -> tuple[Built, pl.Series]:
     dataset = built.dataset
-    mixed, truth = inject(
-        dataset.triples, config.share, num_entities=len(dataset.entities), seed=seed, kind=config.kind
-    )
-    made = replace(dataset, triples=mixed)
+    num, kind = len(dataset.entities), config.kind
+    near = near_tails(dataset.triples, num, entity_text(dataset), seed=seed) if needs_near(kind) else None
+    mixed, truth = inject(dataset.triples, config.share, num_entities=num, seed=seed, kind=kind, near=near)
+    keys = [triple_keys(triples, len(dataset.entities)) for triples in (dataset.triples, mixed)]
+    order = np.argsort(keys[1])
+    # A triple is in the table once, and no corruption equals one: the key says where its row went.
+    place = order[np.searchsorted(keys[1], keys[0], sorter=order)]
+    made = replace(dataset, triples=mixed, votes=dataset.votes.moved(place))
     return replace(built, dataset=made), pl.Series(truth)

@@ -1,37 +1,55 @@
 """Merge: one heterogeneous graph of users, items of every domain, and entities."""
 
-import numpy as np
+from dataclasses import dataclass, fields
+from pathlib import Path
+
 import polars as pl
 
 from graphrec.core.stage import StageContext
-from graphrec.core.types import JSON, FloatArray
+from graphrec.core.types import JSON, BoolArray, FloatArray
 from graphrec.data.dataset import Dataset, load_dataset
-from graphrec.graph.build import build_graph, kept_triples
+from graphrec.graph.build import build_graph, of_other_relations
 from graphrec.graph.graph import MultiDomainGraph
 from graphrec.stages.config import MergeConfig
 
 
+@dataclass(frozen=True, kw_only=True)
+class Believed:
+    """What denoise says of each triple, `[num_triples]`: how likely it is true, whether it is kept, its weight."""
+
+    probability: FloatArray
+    keep: BoolArray
+    weight: FloatArray
+
+    @classmethod
+    def read(cls, path: Path) -> "Believed":
+        """Read what denoise wrote."""
+        table = pl.read_parquet(path, columns=[field.name for field in fields(cls)])
+        return cls(**{name: column.to_numpy(writable=True) for name, column in table.to_dict().items()})
+
+
 def run(context: StageContext, config: MergeConfig) -> None:
-    """Write `graph.safetensors` and `graph.json` from ingest's data set and denoise's probabilities."""
+    """Write `graph.safetensors` and `graph.json` from ingest's data set and what denoise says of its triples."""
     dataset = load_dataset(context.inputs["ingest"].path)
-    triples = pl.read_parquet(context.inputs["denoise"].file("triples.parquet"))
-    probability = triples["probability"].to_numpy().astype(np.float32)
-    graph = merge(dataset, probability, config)
+    believed = Believed.read(context.inputs["denoise"].file("triples.parquet"))
+    graph = merge(dataset, believed, config)
     graph.save(context.out)
-    context.finish(summarize(dataset, probability, graph, config))
+    context.finish(summarize(dataset, believed, graph, config))
 
 
-def merge(dataset: Dataset, probability: FloatArray, config: MergeConfig) -> MultiDomainGraph:
-    """Return the graph of `dataset`; `probability[num_triples]` becomes the weight of knowledge edges.
+def merge(dataset: Dataset, believed: Believed, config: MergeConfig) -> MultiDomainGraph:
+    """Return the graph of `dataset` with the triples that denoise kept and `config` lets in.
 
     Raises `ConfigError` when a relation to drop does not exist.
     """
-    return build_graph(dataset, probability, threshold=config.threshold, drop_relations=config.drop_relations)
+    keep = believed.keep & (believed.probability >= config.threshold)
+    return build_graph(dataset, believed.weight, keep=keep, drop_relations=config.drop_relations)
 
 
-def summarize(dataset: Dataset, probability: FloatArray, graph: MultiDomainGraph, config: MergeConfig) -> JSON:
+def summarize(dataset: Dataset, believed: Believed, graph: MultiDomainGraph, config: MergeConfig) -> JSON:
     """Return what the report shows: nodes, edges of each type, what became of the triples."""
-    keep = kept_triples(dataset, probability, threshold=config.threshold, drop_relations=config.drop_relations)
+    likely = believed.probability >= config.threshold
+    entered = believed.keep & likely & of_other_relations(dataset, config.drop_relations)
     events = [
         {"source": "user", "name": d, "target": "item", "num_edges": len(e), "num_valid": int(e.valid.sum())}
         for d, e in graph.events.items()
@@ -44,10 +62,11 @@ def summarize(dataset: Dataset, probability: FloatArray, graph: MultiDomainGraph
         **{f"num_{kind}_nodes": count for kind, count in graph.num_nodes().items()},
         "num_event_edges": sum(map(len, graph.events.values())),
         "num_knowledge_edges": sum(map(len, graph.knowledge.values())),
-        "num_triples_dropped": len(keep) - int(keep.sum()),
+        "num_triples_dropped": int((~entered).sum()),
+        "num_triples_not_kept": int((~believed.keep).sum()),
         "events": events,
         "knowledge": knowledge,
-        "num_triples_below_threshold": int((probability < config.threshold).sum()),
+        "num_triples_below_threshold": int((~likely).sum()),
         "threshold": config.threshold,
         "dropped_relations": list(config.drop_relations),
     }

@@ -15,6 +15,7 @@ from graphrec.data.files.ties import check_alike, check_ties
 from graphrec.data.raw import INTERACTIONS, ITEMS, LINKS, TRIPLES, RawTables
 from graphrec.data.readers.tables_events import Events, read_events
 from graphrec.data.readers.tables_facts import Facts, read_items, read_links, read_triples
+from graphrec.data.readers.tables_opinions import entity_rows, read_entities, read_votes, vote_rows
 
 _Options = TypeVar("_Options", bound=TableFile)
 _Read = TypeVar("_Read")
@@ -33,6 +34,8 @@ def read(config: TablesConfig) -> RawTables:
     items = _each(config.items, read_items, folder, problems)
     triples = _each(config.triples, read_triples, folder, problems)
     links = _each(config.links, read_links, folder, problems)
+    entities = _each(config.entities, read_entities, folder, problems)
+    votes = _each(config.votes, read_votes, folder, problems)
     # Types and ties are looked at only once every table is sound by itself.
     problems.raise_any()
     user = _one_kind("user", events, [], problems)
@@ -45,12 +48,14 @@ def read(config: TablesConfig) -> RawTables:
             ]
         ),
         items=_stack([i.rows.with_columns(pl.col("item").cast(item)) for i in items], ITEMS),
-        triples=_stack([t.rows for t in triples], TRIPLES),
+        triples=_stack([t.rows.select(*TRIPLES) for t in triples], TRIPLES),
         links=_stack([k.rows.with_columns(pl.col("item").cast(item)) for k in links], LINKS),
         link_by_id=config.link_by_id,
         timed=_timed(events, problems),
         about=config.about,
-        tables=(*(e.read for e in events), *(f.read for f in (*items, *triples, *links))),
+        entities=entity_rows(entities, triples, problems),
+        votes=vote_rows(votes, triples, problems),
+        tables=(*(e.read for e in events), *(f.read for f in (*items, *triples, *links, *entities, *votes))),
     )
     check_ties(raw, problems)
     check_alike([name for e in events for name in e.domains], problems)
@@ -61,7 +66,8 @@ def read(config: TablesConfig) -> RawTables:
 def files(config: TablesConfig) -> list[Path]:
     """Return the files that `config` names, in order, for fingerprints; raise `DataError` on a missing one."""
     folder = home(config.folder)
-    groups: tuple[Sequence[TableFile], ...] = (config.interactions, config.items, config.triples, config.links)
+    facts: tuple[Sequence[TableFile], ...] = (config.items, config.triples, config.links, config.entities, config.votes)
+    groups: tuple[Sequence[TableFile], ...] = (config.interactions, *facts)
     return [path for group in groups for table in group for path in expand(table.path, folder)]
 
 

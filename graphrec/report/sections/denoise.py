@@ -36,6 +36,7 @@ def denoise(facts: Facts) -> JSON:
         "figures": list(_figures(curves)) if curves else [],
         "no_truth": not summary.get("truth"),
         "relations": [_relation(relation) for relation in summary.get("relations", [])],
+        "kept": _kept(summary.get("kept") or {}),
     }
 
 
@@ -58,6 +59,64 @@ def _figures(curves: list[tuple[str, str, JSON]]) -> Iterator[Figure]:
         note="On the diagonal a probability means what it says.",
         shares=True,
         references=[Line("perfect", [(0.0, 0.0), (1.0, 1.0)], "even")],
+    )
+
+
+def _kept(kept: JSON) -> JSON:
+    """Return what was kept and dropped as tables, empty where the stage does not say."""
+    if not kept:
+        return {}
+    return {
+        "sentence": _KEPT.format(
+            policy=kept.get("policy"),
+            kept=formats.count(kept.get("num_kept")),
+            num=formats.count(kept.get("num_triples")),
+            before=formats.percent(kept.get("precision_before")),
+            after=formats.percent(kept.get("precision_after")) if kept.get("num_kept") else "none",
+        ),
+        "guard": _GUARD.format(
+            lost=formats.count(kept.get("num_entities_lost")),
+            entities=formats.count(kept.get("num_entities")),
+            guarded=formats.count(kept.get("num_guarded")),
+            saved=formats.count(kept.get("num_entities_saved")),
+        ),
+        "relations": [_kept_relation(row) for row in kept.get("relations", [])],
+        "classes": [_kept_class(kind, row) for kind in ("entities", "items") for row in kept.get(kind, [])],
+    }
+
+
+_KEPT = (
+    "Policy {policy}: {kept} of {num} triples are kept. "
+    "Expected share of true ones: {before} of all, {after} of those kept."
+)
+_GUARD = (
+    "{lost} of {entities} entities lost all their triples. The guard of rare entities kept {guarded} triples more, "
+    "which saved {saved} entities from that."
+)
+_CLASS = {"entities": "entities by their triples", "items": "items by their events"}
+
+
+def _kept_relation(row: JSON) -> tuple[str, ...]:
+    return (
+        formats.plain(row.get("relation")),
+        formats.count(row.get("num_triples")),
+        formats.count(row.get("num_kept")),
+        formats.percent(row.get("precision_before")),
+        formats.percent(row.get("precision_after")) if row.get("num_kept") else "none kept",
+    )
+
+
+def _kept_class(kind: str, row: JSON) -> tuple[str, ...]:
+    low, high = row.get("at_least"), row.get("at_most")
+    span = f"{formats.count(low)} or more" if high is None else formats.count(low)
+    return (
+        _CLASS[kind],
+        f"{row.get('class')} ({span if high is None or low == high else f'{span} to {formats.count(high)}'})",
+        formats.count(row.get("num_entities")),
+        formats.count(row.get("num_triples")),
+        formats.count(row.get("num_kept")),
+        formats.count(row.get("num_guarded")),
+        formats.count(row.get("num_entities_lost")),
     )
 
 

@@ -1,0 +1,135 @@
+"""From triples to log odds: corruptions, signals, fusion, calibration, in rounds."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from graphrec.core.config import to_mapping
+from graphrec.core.progress import logger
+from graphrec.core.tracking import Tracker
+from graphrec.core.types import BoolArray, FloatArray
+from graphrec.core.workspace import Workspace
+from graphrec.data.dataset import Triples
+from kg_denoise._lightgbm import Matrix
+from kg_denoise.calibrate import Calibrated, calibrate
+from kg_denoise.config import PROFILES, DenoiseConfig
+from kg_denoise.crossfit import cross_fit
+from kg_denoise.evidence import Evidence
+from kg_denoise.fold import load_signal
+from kg_denoise.fuse import Columns, Fused, fuse
+from kg_denoise.rows import Rows, make_rows
+from kg_denoise.signals import LATE
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """The rows of the last round, what the signals make of them, and what that means."""
+
+    rows: Rows
+    fused: Fused
+    found: Calibrated
+
+
+class Line:
+    """The way from triples to calibrated probabilities."""
+
+    def __init__(
+        self,
+        table: Triples,
+        evidence: Evidence,
+        config: DenoiseConfig,
+        seed: int,
+        workspace: Workspace,
+        tracker: Tracker,
+    ) -> None:
+        self._table, self._evidence, self._config = table, evidence, config
+        self._seed, self._workspace, self._tracker = seed, workspace, tracker
+        names = config.signals or PROFILES[config.profile]
+        made = {name: load_signal(name, getattr(config, name)) for name in names}
+        self._described = {name: dict(signal.columns(evidence)) for name, signal in made.items()}
+        self._signals = {name: signal for name, signal in made.items() if self._described[name]}
+        self.passed_over = [name for name in names if not self._described[name]]
+
+    def run(self) -> Outcome:
+        """Ask the signals.
+
+        The first rounds ask cheap signals alone, to find out which triples the others had better not learn
+        from; the last one asks all. Late signals are asked for what is uncertain then.
+        """
+        quick = [name for name, signal in self._signals.items() if signal.leaves_out]
+        early = [name for name in self._signals if name not in LATE]
+        known: FloatArray | None = None
+        for number in range(1, self._config.rounds if quick else 1):
+            rows = self._rows(known)
+            known = self._calibrate(rows, self._fuse(rows, self._scores(rows, quick))).probability
+            logger.info("denoise: round %d doubts %d triples", number, int((known < 0.5).sum()))
+        rows = self._rows(known)
+        scores = self._scores(rows, early)
+        fused = self._fuse(rows, scores)
+        if late := [name for name in self._signals if name in LATE]:
+            band = self._band(rows, fused)
+            fused = self._fuse(rows, scores | self._scores(rows, late, band))
+        return Outcome(rows=rows, fused=fused, found=self._calibrate(rows, fused))
+
+    def _rows(self, known: FloatArray | None) -> Rows:
+        config = self._config
+        return make_rows(
+            self._table, self._evidence, config.corruption, config.corruptions, seed=self._seed, probability=known
+        )
+
+    def _scores(self, rows: Rows, names: Sequence[str], asked: BoolArray | None = None) -> dict[str, Matrix]:
+        return {name: self._score(rows, name, asked) for name in names}
+
+    def _score(self, rows: Rows, name: str, asked: BoolArray | None) -> Matrix:
+        config, evidence = self._config, self._evidence
+        # Scores that other data or options left in a workspace used twice must not be taken for ours.
+        key = _key(rows, evidence, (name, config.folds, to_mapping(getattr(config, name)), self._seed), asked)
+        return cross_fit(
+            name,
+            self._signals[name],
+            rows,
+            evidence,
+            num_folds=config.folds,
+            seed=self._seed,
+            workspace=self._workspace.part(key),
+            tracker=self._tracker,
+            asked=asked,
+        )
+
+    def _fuse(self, rows: Rows, scores: Mapping[str, Matrix]) -> Fused:
+        columns, config = Columns.beside(scores, self._described, len(rows)), self._config
+        return fuse(
+            columns, rows, self._evidence.num_entities, config.fusion, closed_world=config.closed_world, seed=self._seed
+        )
+
+    def _calibrate(self, rows: Rows, fused: Fused) -> Calibrated:
+        return calibrate(fused.logit, rows.triples.relation, rows.kind, self._config.calibration, seed=self._seed)
+
+    def _band(self, rows: Rows, fused: Fused) -> BoolArray:
+        """Return the rows that late signals are asked for: the most uncertain ones, of both kinds alike."""
+        most = self._config.band
+        if len(rows) <= most:
+            return np.ones(len(rows), dtype=np.bool_)
+        found = self._calibrate(rows, fused)
+        even = _even(fused.logit[rows.own], found.probability)
+        doubt = np.abs(np.nan_to_num(fused.logit, nan=even) - even)
+        return doubt <= np.partition(doubt, most - 1)[most - 1]
+
+
+def _even(logit: FloatArray, probability: FloatArray) -> float:
+    """Return the log odds at which a triple is as likely true as wrong, at about that place."""
+    nearest = np.argsort(np.abs(probability - 0.5), kind="stable")[: max(1, len(logit) // 100)]
+    return float(np.nanmedian(logit[nearest]))
+
+
+def _key(rows: Rows, evidence: Evidence, options: tuple[object, ...], asked: BoolArray | None) -> str:
+    digest = hashlib.sha256(json.dumps(options, sort_keys=True, default=str).encode())
+    t = rows.triples
+    arrays = [t.head, t.relation, t.tail, rows.context, evidence.users.other, evidence.types.other]
+    for column in arrays if asked is None else [*arrays, asked]:
+        digest.update(np.ascontiguousarray(column).tobytes())
+    digest.update("\0".join(evidence.text).encode())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,92 @@
+"""How many triples of a table are wrong, and of which kind: an estimate without a label.
+
+The scores of the table are a mixture of true triples and of wrong ones of several kinds; corruptions
+are a sample of each kind, the density of true scores is unknown. That alone leaves the shares open:
+whatever scores low could be true. Two things are asked of true triples: the higher the score, the
+more likely true (Wu et al. 2022 call it a monotone likelihood ratio), and next to none of them among
+the lower half of the corruptions, which is what Storey (2002) asks of his cut. So the true density is
+a non-negative sum of steps times that of the corruptions, each step beginning at or above their
+median, with a short foot below. The shares of kinds and steps that make the scores most likely come
+from EM (Dempster, Laird and Rubin 1977), on bins of equal count.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from graphrec.core.types import FloatArray, IntArray
+
+Real = NDArray[np.float64]
+
+_MOST_BINS, _ROWS_PER_BIN = 60, 25
+_FOOT = 1.5
+_STEPS_FROM = 0.5
+_ROUNDS, _TINY = 500, 1e-7
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shares:
+    """`wrong` [num_kinds]: the share of the table that is wrong in each way; `true` is the rest."""
+
+    wrong: Real
+
+    @property
+    def true(self) -> float:
+        """Return the share of true triples."""
+        return float(1 - self.wrong.sum())
+
+
+def estimate_shares(
+    score: FloatArray,
+    null: FloatArray,
+    kind: IntArray,
+    num_kinds: int,
+    *,
+    weight: FloatArray | None = None,
+    prior: Real | None = None,
+    strength: float = 0,
+) -> Shares:
+    """Return the shares of wrong triples by kind.
+
+    `score` are the table's, `null` those of corruptions, whose `kind` is a position below `num_kinds`
+    and which count `weight` each (1 by default). `prior` [num_kinds] are shares to lean to, as if `strength` more triples had shown them.
+    """
+    counts = np.ones(len(null)) if weight is None else weight.astype(np.float64)
+    q, density = _binned(score, null, kind, counts, num_kinds)
+    parts = np.concatenate([density, _steps(density.mean(axis=0, where=density.any(axis=1, keepdims=True)))])
+    present = density.any(axis=1)
+    share = np.concatenate([np.where(present, 0.1 / num_kinds, 0), np.full(len(parts) - num_kinds, 1.0)])
+    share[num_kinds:] *= (1 - share[:num_kinds].sum()) / share[num_kinds:].sum()
+    lean = strength / len(score)
+    for _ in range(_ROUNDS):
+        share = share * (parts @ (q / np.maximum(share @ parts, _TINY)))
+        if prior is not None:
+            true = share[num_kinds:].sum()
+            share[:num_kinds] = (share[:num_kinds] + lean * prior) / (1 + lean)
+            share[num_kinds:] *= (true + lean * (1 - prior.sum())) / (1 + lean) / max(true, _TINY)
+    return Shares(wrong=share[:num_kinds])
+
+
+def _binned(score: FloatArray, null: FloatArray, kind: IntArray, counts: Real, num_kinds: int) -> tuple[Real, Real]:
+    """Return the shares of the table's scores by bin, `[bins]`, and those of each kind of corruption."""
+    both = np.concatenate([score, null])
+    num_bins = int(np.clip(len(both) // _ROWS_PER_BIN, 4, _MOST_BINS))
+    edge = np.unique(np.quantile(both, np.linspace(0, 1, num_bins + 1)[1:-1]))
+    size = len(edge) + 1
+    own, place = np.searchsorted(edge, score), np.searchsorted(edge, null)
+    density = np.zeros((num_kinds, size))
+    for index in range(num_kinds):
+        rows = kind == index
+        if counts[rows].sum() > 0:
+            density[index] = np.bincount(place[rows], weights=counts[rows], minlength=size) / counts[rows].sum() + _TINY
+    return np.bincount(own, minlength=size) / len(score), density
+
+
+def _steps(null: Real) -> Real:
+    """Return the densities that true scores are made of, `[steps, bins]`."""
+    at = np.arange(len(null))
+    first = int(np.searchsorted(np.cumsum(null), _STEPS_FROM))
+    start = np.arange(min(first, len(null) - 1), len(null))[:, None]
+    steps: Real = null * np.where(at < start, np.exp((at - start) / _FOOT), 1.0)
+    return steps / steps.sum(axis=1, keepdims=True)
