@@ -29,7 +29,7 @@ from kg_denoise.config import CalibrationConfig
 from kg_denoise.curves import auroc
 from kg_denoise.mixture import Real, estimate_shares
 
-_REST, _BLIND = -1, -2
+_BLIND = -1
 _SIGMAS, _LEAST_AUROC = 3, 0.55
 _TINY, _LEAST = 1e-12, 1e-3
 
@@ -64,36 +64,42 @@ def calibrate(
     kind: IntArray,
     config: CalibrationConfig,
     *,
+    stratum: BoolArray | None = None,
     seed: int,
-    weight: FloatArray | None = None,
 ) -> Calibrated:
-    """Return the log odds of every triple, never falling with its score within a relation.
+    """Return the log odds of every triple, never falling with its score within a relation and stratum.
 
-    The three arrays are [n + m]: triples, whose `kind` is -1, then corruptions, whose kind is a
-    number from 0. `weight` [n + m] is what each counts, 1 by default and for every triple. A score of NaN
-    says nothing: such a triple gets the base rate. Fits on
-    `1 - config.report_share` of both; `expected` reports on the rest.
+    The arrays are [n + m]: triples, whose `kind` is -1, then corruptions, whose kind is a number from 0.
+    Rows of either `stratum` are calibrated apart. A score of NaN says nothing: such a triple gets the base
+    rate. Fits on `1 - config.report_share` of both; `expected` reports on the rest.
     """
     observed, num_kinds = kind < 0, int(kind.max(initial=0)) + 1
-    weight = np.ones(len(score), dtype=np.float32) if weight is None else weight
+    stratum = np.zeros(len(score), dtype=np.bool_) if stratum is None else stratum
     kept = generator(seed, "report").random(len(score)) < config.report_share
-    group = _groups(score, relation, observed, config.min_triples)
-    parts = {int(index): np.flatnonzero((group == index) & ~kept) for index in np.unique(group)}
-    prior = _overall(score, kind, weight, ~kept & (group != _BLIND), num_kinds, config)
-    fits = {index: _fit(score[part], kind[part], weight[part], prior, config) for index, part in parts.items()}
+    group = _groups(score, relation, stratum, observed, config.min_triples)
+    priors = [
+        _overall(score, kind, ~kept & (group != _BLIND) & (stratum == side), num_kinds, config)
+        for side in (False, True)
+    ]
     found = {name: np.zeros(len(score)) for name in ("share", "ratio", "odds", "told")}
+    parts = {int(index): group == index for index in np.unique(group)}
+    fits = {
+        index: _fit(score[rows & ~kept], kind[rows & ~kept], priors[int(stratum[rows].any())], config)
+        for index, rows in parts.items()
+    }
     pooled = _pooled(fits, config)
     for index, fit in fits.items():
-        rows = group == index
+        rows = parts[index]
         found["ratio"][rows], found["told"][rows] = fit.ratio(score[rows]), fit.told
         found["share"][rows] = pooled if fit.share is None else fit.share
-        wrong = rows & kept & ~observed
-        found["odds"][rows] = (fit.weight[kind[wrong]] * weight[wrong]).sum() / max(1, np.sum(rows & kept & observed))
+        wrong = fit.weight[kind[rows & kept & ~observed]].sum()
+        found["odds"][rows] = wrong / max(1, np.sum(rows & kept & observed))
+    side = stratum[observed].mean() if observed.any() else 0.0
     return Calibrated(
         log_odds=_log_odds(found["share"] * found["ratio"])[observed],
         share=_single(found["share"])[observed],
         told=found["told"][observed] > 0,
-        kinds=prior,
+        kinds=(1 - side) * priors[0] + side * priors[1],
         expected=_single(1 / (1 + found["odds"] * found["ratio"]))[kept],
         observed=observed[kept],
     )
@@ -122,27 +128,24 @@ class _Fit:
         return self.prior_odds * (1 - chance) / chance
 
 
-def _overall(
-    score: FloatArray, kind: IntArray, weight: FloatArray, rows: BoolArray, num_kinds: int, config: CalibrationConfig
-) -> Real:
+def _overall(score: FloatArray, kind: IntArray, rows: BoolArray, num_kinds: int, config: CalibrationConfig) -> Real:
     """Return the shares of wrong triples by kind over all relations together."""
     own, wrong = rows & (kind < 0), rows & (kind >= 0)
     if _apart(score[own], score[wrong]) is None:
         return np.full(num_kinds, config.fallback_share / num_kinds)
-    return estimate_shares(score[own], score[wrong], kind[wrong], num_kinds, weight=weight[wrong]).wrong
+    return estimate_shares(score[own], score[wrong], kind[wrong], num_kinds).wrong
 
 
-def _fit(score: FloatArray, kind: IntArray, row: FloatArray, prior: Real, config: CalibrationConfig) -> _Fit:
+def _fit(score: FloatArray, kind: IntArray, prior: Real, config: CalibrationConfig) -> _Fit:
     observed = kind < 0
     own, null = score[observed], score[~observed]
     apart = _apart(own, null)
     if apart is None:
-        nothing = {"centre": np.zeros(1), "chance": np.ones(1), "prior_odds": 1.0, "weight": np.ones(len(prior))}
-        return _Fit(told=False, share=config.noise_share, num=len(own), **nothing)
-    null_kind, row_null = kind[~observed], row[~observed]
-    shares = estimate_shares(own, null, null_kind, len(prior), weight=row_null, prior=prior, strength=config.lean).wrong
-    weight = _weights(shares if apart >= config.min_auroc else prior, null_kind, row_null)
-    counts = np.where(observed, 1.0, weight[kind] * row)
+        return _blind(len(own), len(prior), config)
+    null_kind = kind[~observed]
+    shares = estimate_shares(own, null, null_kind, len(prior), prior=prior, strength=config.lean).wrong
+    weight = _weights(shares if apart >= config.min_auroc else prior, null_kind)
+    counts = np.where(observed, 1.0, weight[kind])
     centre, chance = _line(score, observed, counts)
     share = config.noise_share if config.noise_share is not None else float(shares.sum())
     told_well = config.noise_share is not None or apart >= config.min_auroc
@@ -157,12 +160,25 @@ def _fit(score: FloatArray, kind: IntArray, row: FloatArray, prior: Real, config
     )
 
 
-def _weights(shares: Real, kind: IntArray, row: FloatArray) -> Real:
-    """Return what a corruption of each kind counts beside its own weight, so that kinds have their shares."""
-    present = np.bincount(kind, weights=row, minlength=len(shares))
+def _blind(num: int, num_kinds: int, config: CalibrationConfig) -> _Fit:
+    """Return the calibration of a group of `num` triples of which nothing can be told."""
+    return _Fit(
+        told=False,
+        centre=np.zeros(1),
+        chance=np.ones(1),
+        prior_odds=1.0,
+        share=config.noise_share,
+        weight=np.ones(num_kinds),
+        num=num,
+    )
+
+
+def _weights(shares: Real, kind: IntArray) -> Real:
+    """Return what a corruption of each kind counts, such that kinds have their shares and the mean count is one."""
+    present = np.bincount(kind, minlength=len(shares))
     # No kind is ruled out: what the estimate puts at nothing still counts a little.
     part = (shares + 0.05 * max(shares.sum(), 0.01)) * (present > 0)
-    return np.where(present > 0, part / part.sum() * present.sum() / np.maximum(present, 1e-9), 0.0)
+    return np.where(present > 0, part / part.sum() * len(kind) / np.maximum(present, 1), 0.0)
 
 
 def _line(score: FloatArray, observed: BoolArray, counts: Real) -> tuple[Real, Real]:
@@ -194,13 +210,17 @@ def _pooled(fits: Mapping[int, _Fit], config: CalibrationConfig) -> float:
     return sum(num * share for num, share in told) / total if total else config.fallback_share
 
 
-def _groups(score: FloatArray, relation: IntArray, observed: BoolArray, min_triples: int) -> IntArray:
-    told, size = ~np.isnan(score), int(relation.max(initial=0)) + 1
-    num, num_null = (np.bincount(relation[told & part], minlength=size) for part in (observed, ~observed))
-    group = np.where(np.minimum(num, num_null) >= min_triples, np.arange(size), _REST)
+def _groups(
+    score: FloatArray, relation: IntArray, stratum: BoolArray, observed: BoolArray, min_triples: int
+) -> IntArray:
+    """Number the groups that are calibrated apart: a relation and stratum, or all of a stratum that are too small."""
+    told, cell = ~np.isnan(score), 2 * relation + stratum
+    rest = int(cell.max(initial=0)) // 2 * 2 + 2
+    num, num_null = (np.bincount(cell[told & part], minlength=rest) for part in (observed, ~observed))
+    group = np.where(np.minimum(num, num_null) >= min_triples, np.arange(rest), rest + np.arange(rest) % 2)
     # A relation without corruptions has nothing to be held against, even together with others.
     group[num_null == 0] = _BLIND
-    return np.where(told, group[relation], _BLIND)
+    return np.where(told, group[cell], _BLIND)
 
 
 def _log_odds(wrong: Real) -> FloatArray:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from graphrec.core.config import config, option
+from graphrec.data.kinds import KINDS
 from kg_denoise.fuse_config import FusionConfig
 from kg_denoise.keep_config import KeepConfig
 from kg_denoise.signals import SIGNALS
@@ -11,9 +12,6 @@ from kg_denoise.signals.schema_config import CollaborativeConfig, FactsConfig, S
 from kg_denoise.signals.structure_config import CKRLConfig, RulesConfig, StructureConfig
 from kg_denoise.signals.text_config import CrossEncoderConfig, TextConfig
 from kg_denoise.testimony_config import TestimonyConfig
-
-KINDS = ("uniform", "same_type", "near")
-"""How the wrong triples are made that stand beside the table's; see `graphrec.data.corrupt`."""
 
 _QUICK = ("schema", "facts", "collaborative", "structure", "rules", "text")
 
@@ -77,10 +75,6 @@ class DenoiseConfig:
         default=KINDS, choices=KINDS, help="How the wrong triples that everything is held against are made."
     )
     corruptions: float = option(default=1.0, gt=0, help="Wrong triples made per triple of the table.")
-    closed_world: bool = option(
-        default=False,
-        help="Whether wrong triples name only what other triples name too, so that a singular one is true.",
-    )
     unseen_share: float = option(
         default=0.02,
         ge=0,

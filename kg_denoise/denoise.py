@@ -8,8 +8,9 @@ from graphrec.core.seeds import derive_seed
 from graphrec.core.tracking import Tracker
 from graphrec.core.types import JSON, FloatArray, IntArray
 from graphrec.core.workspace import Workspace
-from graphrec.data.corrupt import KINDS, take, triple_keys
+from graphrec.data.corrupt import take, triple_keys
 from graphrec.data.dataset import Triples
+from graphrec.data.kinds import KINDS
 from kg_denoise._lightgbm import Matrix
 from kg_denoise.calibrate import Calibrated
 from kg_denoise.config import DenoiseConfig

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from graphrec.core.seeds import derive_seed, generator
-from graphrec.core.types import FloatArray, IntArray
+from graphrec.core.types import BoolArray, FloatArray, IntArray
 from kg_denoise._lightgbm import Forest, Matrix, fit_forest
 from kg_denoise.fuse_config import FusionConfig
 from kg_denoise.gaps import lonely, match_gaps
@@ -54,16 +54,23 @@ class Columns:
 
 @dataclass(frozen=True, kw_only=True)
 class Fused:
-    """`logit` [num_rows]: log odds of being an own triple, NaN where no signal speaks; `forests` by fold."""
+    """`logit` [num_rows]: log odds of being an own triple, NaN where no signal speaks; `forests` by fold.
+
+    `apart` [num_rows]: rows of which nothing else mentions the ends, see `kg_denoise.gaps`.
+    """
 
     logit: FloatArray
+    apart: BoolArray
     place: IntArray
     forests: tuple[Forest, ...]
     features: Matrix
     signal: tuple[str, ...]
 
     def contributions(self, num: int) -> tuple[tuple[str, ...], Matrix]:
-        """Return the names of the signals, and what each adds to the log odds of the first `num` rows, `[num, signals]`."""
+        """Return the names of the signals, and what each adds to the log odds of the first `num` rows.
+
+        The latter is `[num, signals]`; the last name is `RELATION`. With the bias of its forest a row adds up to its logit.
+        """
         names = tuple(dict.fromkeys((*self.signal, RELATION)))
         owner = np.array([names.index(name) for name in (*self.signal, RELATION)])
         found = np.zeros((num, len(names)), dtype=np.float32)
@@ -75,18 +82,12 @@ class Fused:
         return names, found
 
 
-def fuse(
-    columns: Columns, rows: Rows, num_entities: int, config: FusionConfig, *, closed_world: bool, seed: int
-) -> Fused:
-    """Return the cross-fitted log odds of every row.
-
-    In a `closed_world` wrong triples name only what others name too, as corruptions do, so that gaps may speak;
-    else they are matched (see `kg_denoise.gaps`).
-    """
+def fuse(columns: Columns, rows: Rows, num_entities: int, config: FusionConfig, *, seed: int) -> Fused:
+    """Return the cross-fitted log odds of every row."""
     rng = generator(seed, "fusion")
     place = rng.integers(config.folds, size=len(rows))
     relation = rows.triples.relation.astype(np.float32)
-    values = columns.values if closed_world else match_gaps(columns.values, rows, lonely(rows, num_entities), rng)
+    values, apart = match_gaps(columns.values, rows, lonely(rows, num_entities), rng)
     features = np.concatenate([values, relation[:, None]], axis=1)
     forests = []
     logit = np.full(len(rows), np.nan, dtype=np.float32)
@@ -106,7 +107,9 @@ def fuse(
         for part in _parts(np.flatnonzero(place == fold)):
             logit[part] = forest.logit(features[part])
     logit[np.isnan(values).all(axis=1)] = np.nan
-    return Fused(logit=logit, place=place, forests=tuple(forests), features=features, signal=columns.signal)
+    return Fused(
+        logit=logit, apart=apart, place=place, forests=tuple(forests), features=features, signal=columns.signal
+    )
 
 
 def _parts(rows: IntArray) -> Iterator[IntArray]:

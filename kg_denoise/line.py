@@ -101,12 +101,11 @@ class Line:
 
     def _fuse(self, rows: Rows, scores: Mapping[str, Matrix]) -> Fused:
         columns, config = Columns.beside(scores, self._described, len(rows)), self._config
-        return fuse(
-            columns, rows, self._evidence.num_entities, config.fusion, closed_world=config.closed_world, seed=self._seed
-        )
+        return fuse(columns, rows, self._evidence.num_entities, config.fusion, seed=self._seed)
 
     def _calibrate(self, rows: Rows, fused: Fused) -> Calibrated:
-        return calibrate(fused.logit, rows.triples.relation, rows.kind, self._config.calibration, seed=self._seed)
+        relation, config = rows.triples.relation, self._config.calibration
+        return calibrate(fused.logit, relation, rows.kind, config, stratum=fused.apart, seed=self._seed)
 
     def _band(self, rows: Rows, fused: Fused) -> BoolArray:
         """Return the rows that late signals are asked for: the most uncertain ones, of both kinds alike."""
@@ -116,7 +115,8 @@ class Line:
         found = self._calibrate(rows, fused)
         even = _even(fused.logit[rows.own], found.probability)
         doubt = np.abs(np.nan_to_num(fused.logit, nan=even) - even)
-        return doubt <= np.partition(doubt, most - 1)[most - 1]
+        band: BoolArray = doubt <= np.partition(doubt, most - 1)[most - 1]
+        return band
 
 
 def _even(logit: FloatArray, probability: FloatArray) -> float:

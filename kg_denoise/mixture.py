@@ -1,13 +1,13 @@
 """How many triples of a table are wrong, and of which kind: an estimate without a label.
 
-The scores of the table are a mixture of true triples and of wrong ones of several kinds; corruptions
-are a sample of each kind, the density of true scores is unknown. That alone leaves the shares open:
-whatever scores low could be true. Two things are asked of true triples: the higher the score, the
-more likely true (Wu et al. 2022 call it a monotone likelihood ratio), and next to none of them among
-the lower half of the corruptions, which is what Storey (2002) asks of his cut. So the true density is
-a non-negative sum of steps times that of the corruptions, each step beginning at or above their
-median, with a short foot below. The shares of kinds and steps that make the scores most likely come
-from EM (Dempster, Laird and Rubin 1977), on bins of equal count.
+The scores of the table are a mixture of true triples and of wrong ones of several kinds; corruptions are a
+sample of each kind, the density of true scores is unknown. That alone leaves the shares open: whatever
+scores low could be true. Two things are asked of true triples: the higher the score, the more likely true
+(a monotone likelihood ratio), and next to none of them among the lower half of the kind that is hardest to
+tell, which is what Storey (2002) asks of his cut. So the true density is a non-negative sum of steps times
+that of all corruptions, each step beginning at or above the median of the hardest kind, with a short foot
+below. The shares of kinds and steps that make the scores most likely come from EM (Dempster, Laird and
+Rubin 1977), on bins of equal count.
 """
 
 from dataclasses import dataclass
@@ -50,12 +50,13 @@ def estimate_shares(
     """Return the shares of wrong triples by kind.
 
     `score` are the table's, `null` those of corruptions, whose `kind` is a position below `num_kinds`
-    and which count `weight` each (1 by default). `prior` [num_kinds] are shares to lean to, as if `strength` more triples had shown them.
+    and which count `weight` each (1 by default). `prior` [num_kinds] are shares to lean to, as if `strength`
+    more triples had shown them.
     """
     counts = np.ones(len(null)) if weight is None else weight.astype(np.float64)
     q, density = _binned(score, null, kind, counts, num_kinds)
-    parts = np.concatenate([density, _steps(density.mean(axis=0, where=density.any(axis=1, keepdims=True)))])
     present = density.any(axis=1)
+    parts = np.concatenate([density, _steps(density[present])])
     share = np.concatenate([np.where(present, 0.1 / num_kinds, 0), np.full(len(parts) - num_kinds, 1.0)])
     share[num_kinds:] *= (1 - share[:num_kinds].sum()) / share[num_kinds:].sum()
     lean = strength / len(score)
@@ -83,10 +84,10 @@ def _binned(score: FloatArray, null: FloatArray, kind: IntArray, counts: Real, n
     return np.bincount(own, minlength=size) / len(score), density
 
 
-def _steps(null: Real) -> Real:
-    """Return the densities that true scores are made of, `[steps, bins]`."""
-    at = np.arange(len(null))
-    first = int(np.searchsorted(np.cumsum(null), _STEPS_FROM))
-    start = np.arange(min(first, len(null) - 1), len(null))[:, None]
-    steps: Real = null * np.where(at < start, np.exp((at - start) / _FOOT), 1.0)
-    return steps / steps.sum(axis=1, keepdims=True)
+def _steps(density: Real) -> Real:
+    """Return the densities that true scores are made of, `[steps, bins]`, given that of each kind that there is."""
+    null, last = density.mean(axis=0), density.shape[1] - 1
+    first = max(int(np.searchsorted(np.cumsum(kind), _STEPS_FROM)) for kind in density)
+    at, start = np.arange(last + 1), np.arange(min(first, last), last + 1)[:, None]
+    steps = null * np.where(at < start, np.exp((at - start) / _FOOT), 1.0)
+    return np.asarray(steps / steps.sum(axis=1, keepdims=True))

@@ -21,7 +21,7 @@ from graphrec.data.dataset import Triples
 
 
 def unseen_errors(table: Triples, num_entities: int, share: float) -> FloatArray:
-    """Return for each triple of `table` (none twice) the probability of an error that looks right, `[n]`; mean `share`."""
+    """Return the probability of an error that looks right for each triple of `table` (none twice), `[n]`; mean `share`."""
     if not len(table) or not share:
         return np.zeros(len(table), dtype=np.float32)
     used = _others(table.relation * num_entities + table.tail)
@@ -31,7 +31,8 @@ def unseen_errors(table: Triples, num_entities: int, share: float) -> FloatArray
     degree = np.bincount(table.head, minlength=num_entities) + np.bincount(table.tail, minlength=num_entities)
     told = degree[table.head] + degree[table.tail] - 2
     room = miss * (1 + between) / np.log(2 + told)
-    return np.minimum(room * (share / max(room.mean(), 1e-12)), 0.5).astype(np.float32)
+    unseen: FloatArray = np.minimum(room * (share / max(room.mean(), 1e-12)), 0.5).astype(np.float32)
+    return unseen
 
 
 def _others(key: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:

@@ -90,4 +90,5 @@ def crowded(table: Triples, num_entities: int) -> FloatArray:
     for index in np.flatnonzero(stop > start):
         middle = (before[start[index]] + before[stop[index]]) / 2
         count[index] = size[order[min(np.searchsorted(weight, middle - 1e-9), stop[index] - 1)]]
-    return np.minimum(1.0, count[relation] / size).astype(np.float32)
+    usual: FloatArray = np.minimum(1.0, count[relation] / size).astype(np.float32)
+    return usual

@@ -53,13 +53,13 @@ def shop():
     ) < len(asked)
 
 
-QUICK = {"dim": 16, "epochs": 20, "lr": 0.03, "num_negatives": 4}
+QUICK = {"dim": 16, "epochs": 8, "lr": 0.05, "num_negatives": 4}
 
 
 @pytest.mark.parametrize("model", MODELS)
 def test_every_model_tells_true_from_wrong(model):
     fold, true = shop()
-    signal = EmbeddingSignal(EmbeddingConfig(models=(model,), **{**QUICK, "epochs": 40 if model == "TuckER" else 20}))
+    signal = EmbeddingSignal(EmbeddingConfig(models=(model,), **{**QUICK, "epochs": 12 if model == "TuckER" else 6}))
     score = signal.score(fold)
     assert score.shape == (len(true), 2) and score.dtype == np.float32
     assert tuple(signal.columns(fold.evidence)) == (model, f"{model} lead")

@@ -19,8 +19,8 @@ from kg_denoise.signals.structure_config import CKRLConfig, RulesConfig, Structu
 SIGNALS = [
     StructureSignal(StructureConfig()),
     StructureSignal(StructureConfig(cap=3)),
-    RulesSignal(RulesConfig(folds=3)),
-    RulesSignal(RulesConfig(folds=3, min_support=1, min_confidence=0)),
+    RulesSignal(RulesConfig(folds=3, max_rules=1000)),
+    RulesSignal(RulesConfig(folds=3, min_support=1, min_confidence=0, max_rules=1000)),
 ]
 
 
@@ -142,7 +142,7 @@ def test_ckrl_prefers_what_the_table_implies():
     kept = np.setdiff1d(np.arange(len(table)), held)
     right = take(table, held)
     wrong = Triples(**{**vars(right), "tail": 2 * league + 1 - right.tail})
-    signal = CKRLSignal(CKRLConfig(dim=16, epochs=200, lr=0.1))
+    signal = CKRLSignal(CKRLConfig(dim=16, epochs=50, lr=0.1))
     fold = fold_of(take(table, kept), join(right, wrong), num_entities, 3, leaves_out=False)
     found = scored(signal, fold)
     half = len(right)

@@ -11,7 +11,7 @@ from scipy.stats import multivariate_normal
 from graphrec.core.errors import ConfigError, MissingExtraError
 from graphrec.core.seeds import generator
 from graphrec.core.tracking import NullTracker
-from graphrec.data.corrupt import join, take, triple_keys
+from graphrec.data.corrupt import corrupt, join, take, triple_keys
 from graphrec.data.dataset import Triples
 from kg_denoise.evidence import Evidence
 from kg_denoise.fold import Fold
@@ -99,6 +99,34 @@ def test_match_is_the_log_ratio_of_normal_densities() -> None:
     together = multivariate_normal(mean, cov).logpdf(joint)
     apart = multivariate_normal(mean[:2], cov[:2, :2]).logpdf(x) + multivariate_normal(mean[2:], cov[2:, 2:]).logpdf(y)
     assert np.allclose(model.score(x.astype(np.float32), y.astype(np.float32)), together - apart, atol=1e-3)
+
+
+def test_texts_that_say_nothing_tell_nothing() -> None:
+    """Own triples and corruptions of random vectors look alike: leaving out leaves nothing behind."""
+    rng = generator(4, "nothing")
+    vectors = rng.standard_normal((300, 16)).astype(np.float32)
+    table = _triples(list({(int(h), 0, int(t)) for h, t in rng.integers([[0, 150]], [[150, 300]], size=(2000, 2))}))
+    wrong = corrupt(table, len(table), num_entities=300, seed=1)
+    own = np.arange(len(table) + len(wrong)) < len(table)
+    told, options = np.ones(300, dtype=np.bool_), TextConfig(dim=16)
+    score = text.compared(vectors, told, join(table, wrong), own, options, seed=1)
+    for column in range(len(COLUMNS)):
+        above = (score[own, column][:, None] > score[~own, column]).mean()
+        assert above == pytest.approx(0.5, abs=0.03), list(COLUMNS)[column]
+
+
+def test_match_learns_past_wrong_triples() -> None:
+    rng = generator(5, "wrong")
+    vectors = rng.standard_normal((4000, 4)).astype(np.float32)
+    vectors[2000:] = vectors[:2000] + 0.6 * vectors[2000:]
+    head, tail = np.arange(2000), np.arange(2000, 4000)
+    tail[:300] = rng.permutation(tail[:300])
+    score = canonical.match(
+        vectors, head, np.zeros(2000, dtype=np.int64), tail, np.ones(2000, dtype=np.bool_), TextConfig(), seed=1
+    )
+    fitted = canonical.Moments.of(vectors[head[300:]], vectors[tail[300:]])
+    clean = canonical.canonical(fitted, fitted, 0.3).score(vectors[head], vectors[tail])
+    assert np.corrcoef(score, clean)[0, 1] > 0.97
 
 
 def test_moments_of_parts_add_up() -> None:

@@ -1,6 +1,6 @@
 """What denoising gives back to a recommender: wrong triples mixed in on purpose, with and without denoising.
 
-    GRAPHREC_DATA=FOLDER python -m benchmarks.denoise_sets.recommend [--seeds 3] [--sets NAME ...] [--truth]
+    GRAPHREC_DATA=FOLDER python -m benchmarks.denoise_sets.recommend [--seeds 3] [--sets NAME ...] [--keep POLICY]
 
 For each set the pretraining encoder is trained on the clean graph, on graphs of which 10, 20 and 40 % are wrong
 (`uniform`, `same_type`), on those after denoising, on the clean graph with its tails dealt anew within each relation,
@@ -10,13 +10,12 @@ triples and another start; differences are paired over users, whose values are m
 Only sets where the clean graph beats no graph can show anything. In the sets named `_cold` a tenth of the items lost
 all their events: no graph scores zero there by construction, so it is the random graph that a clean one has to beat.
 
-`recovered` is (denoised - noisy) / (clean - noisy), its interval a bootstrap over users. `--truth` puts the truth in
-place of denoising: the most that any denoising could give back.
+`recovered` is (denoised - noisy) / (clean - noisy), its interval a bootstrap over users. `--keep truth` leaves
+out what is wrong: the most that any denoising could give back.
 """
 
 import argparse
 import os
-import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -45,9 +44,11 @@ from kg_denoise.config import DenoiseConfig
 from kg_denoise.denoise import denoise
 from kg_denoise.evidence import gather
 from kg_denoise.keep import keep
+from kg_denoise.keep_config import POLICIES, KeepConfig
 from pretrain.config import PretrainConfig
 
 SHARES, KINDS = (0.1, 0.2, 0.4), ("uniform", "same_type")
+TRUTH = "truth"
 CLEAN, NOISY, DENOISED, RANDOM, NONE = "clean", "noisy", "denoised", "random", "none"
 
 WORLD = (
@@ -87,7 +88,6 @@ _NUTRITION = ("target=NUTRITION", "ingest.journey.departments=[NUTRITION]")
 
 BEDS: Mapping[str, Bed] = {
     "planted": Bed("", (), _fit(512, 4.0, temperature=0.3)),
-    "planted_cold": Bed("", (_COLD,), _fit(512, 4.0, temperature=0.3, cold_items=True)),
     "journey": Bed("complete_journey", _NUTRITION, _fit(1024, 2.0)),
     "journey_cold": Bed("complete_journey", (*_NUTRITION, _COLD), _fit(1024, 2.0, cold_items=True)),
     "lastfm_cold": Bed("lastfm_kg", (_COLD,), _fit(1024, 2.0, cold_items=True)),
@@ -107,15 +107,18 @@ def load(bed: Bed) -> tuple[Dataset, Events, str]:
     return built.dataset, built.test.of(built.dataset.domain_index(config.target)), config.target
 
 
-def learned(dataset: Dataset, true: BoolArray, seed: int) -> Believed:
-    """Denoise with the defaults; the truth is not looked at."""
-    config, triples = DenoiseConfig(), dataset.triples
-    with Workspace.temporary() as workspace:
-        found = denoise(
-            triples, gather(dataset), config, seed=seed, workspace=workspace, tracker=NullTracker()
-        ).probability
-    kept = keep(found, triples, len(dataset.entities), config.keep)
-    return Believed(probability=found, keep=kept.keep, weight=kept.weight)
+def learned(policy: str) -> Denoiser:
+    """Return denoising with the defaults but for the policy of keeping; it does not look at the truth."""
+
+    def denoiser(dataset: Dataset, true: BoolArray, seed: int) -> Believed:
+        triples, evidence = dataset.triples, gather(dataset)
+        with Workspace.temporary() as workspace:
+            result = denoise(triples, evidence, DenoiseConfig(), seed=seed, workspace=workspace, tracker=NullTracker())
+        found = result.probability
+        kept = keep(found, triples, len(dataset.entities), KeepConfig(policy=policy))
+        return Believed(probability=found, keep=kept.keep, weight=kept.weight)
+
+    return denoiser
 
 
 def told(dataset: Dataset, true: BoolArray, seed: int) -> Believed:
@@ -154,9 +157,12 @@ def _all(dataset: Dataset, *, keep: bool = True) -> Believed:
     return Believed(probability=ones, keep=np.full(len(ones), keep), weight=dataset.triples.confidence)
 
 
-def run(seeds: Sequence[int], sets: Sequence[str] = tuple(BEDS), denoiser: Denoiser = learned) -> list[JSON]:
-    """Return one row for each set and arm, and one of what was recovered for each set, kind and share."""
-    rows: list[JSON] = []
+def run(seeds: Sequence[int], sets: Sequence[str] = tuple(BEDS), policy: str = "weights") -> list[JSON]:
+    """Return one row for each set and arm, and one of what was recovered for each set, kind and share.
+
+    `policy` is one of `kg_denoise.keep`, or `TRUTH`: the wrong triples are left out, as no denoising could.
+    """
+    rows, denoiser = list[JSON](), told if policy == TRUTH else learned(policy)
     for name in sets:
         found: dict[Key, list[Measured]] = {}
         todo = ((key, cell) for seed in seeds for key, cell in cells(BEDS[name], seed, denoiser))
@@ -184,7 +190,7 @@ def _recovered(name: str, kind: str, share: float, found: Mapping[Key, Sequence[
     low, high = np.quantile((denoised - noisy) / (clean - noisy), (0.025, 0.975))
     mean = dict(zip(drawn.models, drawn.mean.tolist(), strict=True))
     gap = compare(found[keys[CLEAN]], found[keys[NOISY]], 0)[NDCG]
-    value = (mean[DENOISED] - mean[NOISY]) / (mean[CLEAN] - mean[NOISY])
+    value = (mean[DENOISED] - mean[NOISY]) / ((mean[CLEAN] - mean[NOISY]) or float("nan"))
     row = {"set": name, "arm": "recovered", "kind": kind, "share": share, "gap": gap["difference"], "p_gap": gap["p"]}
     return {**row, "recovered": value, "low": float(low), "high": float(high)}
 
@@ -207,12 +213,12 @@ def _text(value: object) -> str:
 
 def main() -> None:
     """Run the sets that are there and print both tables."""
-    parser = argparse.ArgumentParser(description=sys.modules[__name__].__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description="What denoising gives back to a recommender.")
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--sets", nargs="*", default=[name for name in BEDS if _is_there(BEDS[name])], choices=BEDS)
-    parser.add_argument("--truth", action="store_true", help="the truth in place of denoising")
+    parser.add_argument("--keep", default="weights", choices=(*POLICIES, TRUTH), help="what is kept; truth: a bound")
     options = parser.parse_args()
-    print(table(run(range(options.seeds), options.sets, told if options.truth else learned)))
+    print(table(run(range(options.seeds), options.sets, options.keep)))
 
 
 def _is_there(bed: Bed) -> bool:

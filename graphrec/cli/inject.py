@@ -12,7 +12,7 @@ from graphrec.cli.config import RunConfig, load_config
 from graphrec.core.errors import ConfigError, DataError
 from graphrec.core.types import BoolArray, IntArray
 from graphrec.data.config import CorruptConfig
-from graphrec.data.corrupt import KINDS, TRUE, mix, needs_near
+from graphrec.data.corrupt import TRUE, mix, needs_near
 from graphrec.data.dataset import Dataset, Triples
 from graphrec.data.nearness import entity_text, near_tails
 from graphrec.stages.ingest import ingest, read

@@ -1,6 +1,7 @@
 """Options of the readers and of what is done to their tables. Free of torch, so that help is instant."""
 
 from graphrec.core.config import config, option
+from graphrec.data.kinds import KINDS, MIXED
 
 FORMATS = ("parquet", "csv", "tsv", "jsonl")
 """File formats of the `tables` reader; text formats may be compressed (.gz, .zst)."""
@@ -271,7 +272,7 @@ class CorruptConfig:
     )
     kind: str = option(
         default="same_type",
-        choices=("uniform", "same_type", "near", "mixed"),
+        choices=(*KINDS, MIXED),
         help="What stands in for the right end: any entity, a tail of the relation, one like the right one, or each.",
     )
 

@@ -22,13 +22,8 @@ from graphrec.core.errors import DataError
 from graphrec.core.seeds import generator
 from graphrec.core.types import BoolArray, IntArray
 from graphrec.data.dataset import Triples
+from graphrec.data.kinds import KINDS, MIXED
 from graphrec.data.nearness import NearTails
-
-KINDS = ("uniform", "same_type", "near")
-"""Kinds of corruption; a kind's number is its place here."""
-
-MIXED = "mixed"
-"""The name of all kinds in equal parts."""
 
 TRUE = -1
 """Stands for the kind of a triple that is no corruption."""

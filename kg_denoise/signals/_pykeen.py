@@ -33,7 +33,7 @@ with warnings.catch_warnings():
     from pykeen.utils import NoRandomSeedNecessary
 
 _SCORED_AT_ONCE = 8192
-_LEAST_STEPS = 8
+_LEAST_STEPS = 32
 _PAIRS_AT_ONCE = 512
 
 
@@ -123,6 +123,8 @@ def _make(name: str, train: Tensor, evidence: Evidence, options: EmbeddingConfig
         # A step touches few entities of many; a dense gradient would cost as much as all of them.
         representation._embeddings.sparse = not against_all
     for representation in (*model.entity_representations, *model.relation_representations):
+        # Weight decay as it comes is meant for hundreds of epochs; in a few it only shrinks what was learnt.
+        representation.regularizer = None
         if recipe.spread is not None:
             torch.nn.init.normal_(representation._embeddings.weight, std=recipe.spread)
     return model
@@ -200,7 +202,8 @@ class _AgainstAll:
         """Yield the loss of each step: cross entropy, each pair weighing as much as it has triples."""
         for side, (pairs, start, ends) in enumerate(self._sides):
             ask = model.score_h if side else model.score_t
-            for rows in torch.split(torch.randperm(len(pairs), device=pairs.device), _PAIRS_AT_ONCE):
+            size = min(_PAIRS_AT_ONCE, -(-len(pairs) // _LEAST_STEPS))
+            for rows in torch.split(torch.randperm(len(pairs), device=pairs.device), size):
                 score = ask(pairs[rows])  # [b, num_entities]
                 count = start[rows + 1] - start[rows]
                 place = torch.repeat_interleave(torch.arange(len(rows), device=rows.device), count)

@@ -14,8 +14,12 @@ from kg_denoise.signals.text_config import TextConfig
 
 _FOLDS = 5
 _LEAST = 20
+_TRIMMED = 0.1
 _MOST_CORRELATED = 0.999
 _AT_ONCE = 1 << 16
+
+_Ends = tuple[FloatArray, IntArray, IntArray]
+"""Vectors of entities, and the heads and tails of rows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,33 +108,48 @@ def match(
     relation has fewer than 20 own rows.
     """
     fold = generator(seed, "match").integers(_FOLDS, size=len(head))
-    score = np.full(len(head), np.nan, dtype=np.float32)
-    learnt = _sampled(relation, own, options.max_fit, seed)
-    whole = [_measure(vectors, head, tail, learnt[fold[learnt] == k]) for k in range(_FOLDS)]
+    ends, learnt = (vectors, head, tail), _sampled(relation, own, options.max_fit, seed)
+    score = np.full(len(relation), np.nan, dtype=np.float32)
+    whole = [_measure(ends, learnt[fold[learnt] == k]) for k in range(_FOLDS)]
     order = np.argsort(relation, kind="stable")
     for rows in np.split(order, np.flatnonzero(np.diff(relation[order])) + 1):
         mine = learnt[relation[learnt] == relation[rows[0]]]
-        if len(mine) < _LEAST:
-            continue
-        parts = [_measure(vectors, head, tail, mine[fold[mine] == k]) for k in range(_FOLDS)]
-        for k in range(_FOLDS):
-            others = [j for j in range(_FOLDS) if j != k]
-            model = canonical(_sum(parts, others), _sum(whole, others), options.ridge)
+        for k in range(_FOLDS if len(mine) >= _LEAST else 0):
+            pooled = _sum([part for j, part in enumerate(whole) if j != k])
+            model = _fitted(ends, mine[fold[mine] != k], pooled, options.ridge)
             asked = rows[fold[rows] == k]
-            for start in range(0, len(asked), _AT_ONCE):
-                part = asked[start : start + _AT_ONCE]
-                score[part] = model.score(vectors[head[part]], vectors[tail[part]])
+            score[asked] = _scores(model, ends, asked)
     return score
 
 
-def _sum(parts: list[Moments], chosen: list[int]) -> Moments:
-    total = parts[chosen[0]]
-    for index in chosen[1:]:
-        total = total + parts[index]
+def _fitted(ends: _Ends, rows: IntArray, pooled: Moments, ridge: float) -> Canonical:
+    """Return the canonical variates of `rows`, fitted again without the tenth that fits them least.
+
+    Some of the triples learnt from are wrong (trimmed likelihood). The scores that trim are of this
+    fit and no other: cross-fitted ones would bring back what the held-out rows are like.
+    """
+    first = canonical(_measure(ends, rows), pooled, ridge)
+    score = _scores(first, ends, rows)
+    kept = rows[score >= np.quantile(score, _TRIMMED)]
+    return canonical(_measure(ends, kept), pooled, ridge)
+
+
+def _scores(model: Canonical, ends: _Ends, rows: IntArray) -> FloatArray:
+    vectors, head, tail = ends
+    parts = [rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE)]
+    scores = [model.score(vectors[head[part]], vectors[tail[part]]) for part in parts]
+    return np.concatenate(scores) if scores else np.empty(0, dtype=np.float32)
+
+
+def _sum(parts: list[Moments]) -> Moments:
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
     return total
 
 
-def _measure(vectors: FloatArray, head: IntArray, tail: IntArray, rows: IntArray) -> Moments:
+def _measure(ends: _Ends, rows: IntArray) -> Moments:
+    vectors, head, tail = ends
     return Moments.of(vectors[head[rows]], vectors[tail[rows]])
 
 

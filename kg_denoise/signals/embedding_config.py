@@ -26,12 +26,12 @@ MODELS: Mapping[str, Recipe] = {
     "RotatE": Recipe(loss="nssa", margin=3.0),
     "MuRE": Recipe(loss="nssa", margin=3.0),
     # As they come, products start from scores in the hundreds, or so near zero that nothing leads away from there.
-    "DistMult": Recipe(loss="crossentropy", spread=0.3, changed={"entity_constrainer": None, "regularizer": None}),
-    "ComplEx": Recipe(loss="crossentropy", spread=0.3, changed={"regularizer": None}),
-    "RESCAL": Recipe(loss="crossentropy", spread=0.3, changed={"regularizer": None}),
+    "DistMult": Recipe(loss="crossentropy", spread=0.3, changed={"entity_constrainer": None}),
+    "ComplEx": Recipe(loss="crossentropy", spread=0.3),
+    "RESCAL": Recipe(loss="crossentropy", spread=0.3),
     "TuckER": Recipe(loss="crossentropy"),
 }
-"""Embedding models on offer; margins suit `dim` 64."""
+"""Embedding models on offer; margins suit `dim` 32 to 64."""
 
 
 @config
@@ -39,10 +39,10 @@ class EmbeddingConfig:
     """Knowledge-graph embedding models of PyKEEN, each with two columns."""
 
     models: tuple[str, ...] = option(default=("TransE",), choices=tuple(MODELS), help="Interaction models of PyKEEN.")
-    dim: int = option(default=64, ge=1, help="Length of an entity's vector.")
-    epochs: int = option(default=15, ge=1, help="Passes over the triples of the other folds.")
+    dim: int = option(default=32, ge=1, help="Length of an entity's vector.")
+    epochs: int = option(default=8, ge=1, help="Passes over the triples of the other folds.")
     batch_size: int = option(
-        default=8192, ge=1, help="Most triples in a step; a small table is cut into eight steps instead."
+        default=8192, ge=1, help="Most triples in a step; a small table is cut into 32 steps instead."
     )
     lr: float = option(default=0.05, gt=0, help="Learning rate of Adam.")
     num_negatives: int = option(
@@ -51,7 +51,7 @@ class EmbeddingConfig:
     all_below: int = option(
         default=0, ge=0, help="With fewer entities than this, a triple is held against all of them instead."
     )
-    rivals: int = option(default=32, ge=1, help="Rival tails, and rival heads, that a triple's score is set against.")
+    rivals: int = option(default=16, ge=1, help="Rival tails, and rival heads, that a triple's score is set against.")
     margin: float | None = option(default=None, gt=0, help="Margin of the distance models; unset: the model's own.")
     temperature: float = option(
         default=0.5, gt=0, help="How strongly the distance models weigh their hardest negatives."

@@ -29,7 +29,7 @@ class CKRLConfig:
     dim: int = option(default=32, ge=1, help="Width of the embedding.")
     epochs: int = option(default=30, ge=1, help="Passes over the triples of a fold.")
     batch_size: int = option(default=4096, ge=1, help="Triples per step.")
-    lr: float = option(default=0.02, gt=0, help="Learning rate of Adagrad.")
+    lr: float = option(default=0.1, gt=0, help="Learning rate of Adagrad.")
     margin: float = option(default=1.0, gt=0, help="Margin between a triple and its corruption.")
     comparisons: int = option(default=16, ge=1, help="Corruptions that a triple is compared with.")
     cap: int = option(default=128, ge=1, help="Most steps of an entity that are followed; more are sampled.")

@@ -12,7 +12,8 @@ Four columns, on vectors of a frozen sentence encoder (or of words alone, see `w
 
 An own triple is left out exactly of the means, as are all others of the same tail (or head): how often
 an end is used says nothing of its likeness. The canonical variates are cross-fitted within: an own
-triple is matched by those of the four fifths that it is not in, a corruption by any.
+triple is matched by those of the four fifths that it is not in, a corruption by any; the tenth of a
+relation's triples that matches least is left out of a second fit.
 """
 
 from collections.abc import Mapping
