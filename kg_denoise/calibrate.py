@@ -31,7 +31,9 @@ from kg_denoise.mixture import Real, estimate_shares
 
 _BLIND = -1
 _SIGMAS, _LEAST_AUROC = 3, 0.55
-_TINY, _LEAST = 1e-12, 1e-3
+_TINY, _LEAST = 1e-6, 1e-3
+_AGAINST = -0.7
+"""Log odds of one to two: where a triple is half as common as a corruption."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,12 +196,18 @@ def _line(score: FloatArray, observed: BoolArray, counts: Real) -> tuple[Real, R
 
 
 def _apart(own: FloatArray, null: FloatArray) -> float | None:
-    """Return the AUROC of triples against corruptions, or None where it could be chance or there is no score."""
+    """Return the AUROC of triples against corruptions, or None where that could be chance or there is no score.
+
+    It is 1 where most of the triples score as wrong ones do.
+    """
     if not len(own) or not len(null) or np.isnan(own).any():
         return None
     # The spread of the AUROC where both kinds score alike, from the Mann-Whitney statistic.
     sigma = np.sqrt((len(own) + len(null) + 1) / (12 * len(own) * len(null)))
     value = auroc(np.concatenate([own, null]), np.arange(len(own) + len(null)) < len(own))
+    # Triples like no true ones elsewhere are told by that alone, though corruptions beside them are the same.
+    if np.median(own) < _AGAINST:
+        return 1.0
     return value if value >= max(_LEAST_AUROC, 0.5 + _SIGMAS * sigma) else None
 
 

@@ -28,7 +28,7 @@ class CalibrationConfig:
     """How scores become probabilities."""
 
     min_triples: int = option(
-        default=200, ge=1, help="A relation with fewer triples is calibrated together with the others such."
+        default=2000, ge=1, help="A relation with fewer triples is calibrated together with the others such."
     )
     min_auroc: float = option(
         default=0.65,
@@ -37,7 +37,7 @@ class CalibrationConfig:
         help="A relation told apart from its corruptions less well takes its share of wrong triples from the others.",
     )
     lean: float = option(
-        default=50.0, ge=0, help="How many triples' worth a relation's share of wrong ones leans to that of all."
+        default=300.0, ge=0, help="How many triples' worth a relation's share of wrong ones leans to that of all."
     )
     report_share: float = option(
         default=0.3, gt=0, lt=1, help="Share of triples and corruptions kept from the fit, to report how good it is."
@@ -69,7 +69,7 @@ class DenoiseConfig:
         default=5, ge=2, help="Parts of the cross-fit; one more than a typical head has triples works best."
     )
     band: int = option(
-        default=20_000, ge=1, help="Most triples and corruptions, the uncertain ones, that slow signals are asked for."
+        default=5_000, ge=1, help="Most triples and corruptions, the uncertain ones, that slow signals are asked for."
     )
     corruption: tuple[str, ...] = option(
         default=KINDS, choices=KINDS, help="How the wrong triples that everything is held against are made."
@@ -94,7 +94,7 @@ class DenoiseConfig:
     embedding: EmbeddingConfig = option(default=EmbeddingConfig(), help="The signal embedding.")
     text: TextConfig = option(default=TextConfig(), help="The signal text.")
     cross_encoder: CrossEncoderConfig = option(default=CrossEncoderConfig(), help="The signal cross_encoder.")
-    testimony: TestimonyConfig = option(default=TestimonyConfig(), help="Votes, sources and confidences.")
+    testimony: TestimonyConfig = option(default=TestimonyConfig(), help="Votes and confidences.")
     fusion: FusionConfig = option(default=FusionConfig(), help="From signals to one score.")
     calibration: CalibrationConfig = option(default=CalibrationConfig(), help="From scores to probabilities.")
     keep: KeepConfig = option(default=KeepConfig(), help="Which triples go on, and with what weight.")

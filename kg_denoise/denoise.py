@@ -33,8 +33,9 @@ class DenoiseResult:
     """What denoising gives, in the order of the table.
 
     `log_odds` [num_triples] of being true, single precision but finer than `probability` near certainty;
-    `said` [num_triples, num_signals] is what each of `signals` adds to the log odds; `summary` is what the
-    report draws.
+    `said` [num_triples, num_signals] is what each of `signals` says: those of the fusion in log odds of being
+    a triple of the table rather than a corruption, the others as what they add to `log_odds` after that;
+    `summary` is what the report draws.
     """
 
     log_odds: FloatArray
@@ -104,7 +105,7 @@ class _Combined:
     def with_testimony(
         self, evidence: Evidence, config: DenoiseConfig, labels: IntArray, seed: int
     ) -> tuple["_Combined", JSON]:
-        """Add what votes, sources and confidences say."""
+        """Add what votes and confidences say."""
         found = weigh(
             evidence.votes,
             self.table,

@@ -54,7 +54,8 @@ class Columns:
 
 @dataclass(frozen=True, kw_only=True)
 class Fused:
-    """`logit` [num_rows]: log odds of being an own triple, NaN where no signal speaks; `forests` by fold.
+    """`logit` [num_rows]: log odds of being an own triple, NaN where no signal speaks; `forests` by fold, None where
+    there was nothing to learn from.
 
     `apart` [num_rows]: rows of which nothing else mentions the ends, see `kg_denoise.gaps`.
     """
@@ -62,19 +63,22 @@ class Fused:
     logit: FloatArray
     apart: BoolArray
     place: IntArray
-    forests: tuple[Forest, ...]
+    forests: tuple[Forest | None, ...]
     features: Matrix
     signal: tuple[str, ...]
 
     def contributions(self, num: int) -> tuple[tuple[str, ...], Matrix]:
         """Return the names of the signals, and what each adds to the log odds of the first `num` rows.
 
-        The latter is `[num, signals]`; the last name is `RELATION`. With the bias of its forest a row adds up to its logit.
+        The latter is `[num, signals]`; the last name is `RELATION`. A row and the bias of its forest add up to
+        the logit.
         """
         names = tuple(dict.fromkeys((*self.signal, RELATION)))
         owner = np.array([names.index(name) for name in (*self.signal, RELATION)])
         found = np.zeros((num, len(names)), dtype=np.float32)
         for fold, forest in enumerate(self.forests):
+            if forest is None:
+                continue
             for part in _parts(np.flatnonzero(self.place[:num] == fold)):
                 each = forest.contributions(self.features[part])
                 for index in range(len(names)):
@@ -89,10 +93,13 @@ def fuse(columns: Columns, rows: Rows, num_entities: int, config: FusionConfig, 
     relation = rows.triples.relation.astype(np.float32)
     values, apart = match_gaps(columns.values, rows, lonely(rows, num_entities), rng)
     features = np.concatenate([values, relation[:, None]], axis=1)
-    forests = []
+    forests: list[Forest | None] = []
     logit = np.full(len(rows), np.nan, dtype=np.float32)
     for fold in range(config.folds):
         learnt = np.flatnonzero(place != fold)
+        if not len(learnt):
+            forests.append(None)
+            continue
         if len(learnt) > config.max_rows:
             learnt = np.sort(rng.choice(learnt, config.max_rows, replace=False))
         forest = fit_forest(

@@ -24,6 +24,9 @@ from kg_denoise.rows import Rows, make_rows
 from kg_denoise.signals import LATE
 
 
+_LATE_FOLDS = 2
+
+
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
     """The rows of the last round, what the signals make of them, and what that means."""
@@ -92,7 +95,8 @@ class Line:
             self._signals[name],
             rows,
             evidence,
-            num_folds=config.folds,
+            # A slow signal is trained twice at most: it only has to tell the uncertain apart.
+            num_folds=_LATE_FOLDS if name in LATE else config.folds,
             seed=self._seed,
             workspace=self._workspace.part(key),
             tracker=self._tracker,

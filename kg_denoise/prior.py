@@ -21,7 +21,7 @@ from graphrec.data.dataset import Triples
 
 
 def unseen_errors(table: Triples, num_entities: int, share: float) -> FloatArray:
-    """Return the probability of an error that looks right for each triple of `table` (none twice), `[n]`; mean `share`."""
+    """Return the probability of an error that looks right, per triple of `table` (none twice), `[n]`; mean `share`."""
     if not len(table) or not share:
         return np.zeros(len(table), dtype=np.float32)
     used = _others(table.relation * num_entities + table.tail)

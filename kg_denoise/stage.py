@@ -1,4 +1,4 @@
-"""The shell of denoise: reads what ingest wrote, writes one probability per triple."""
+"""The shell of denoise: reads what ingest wrote, writes what is believed of each triple."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -31,7 +31,7 @@ def run(context: StageContext, config: DenoiseConfig) -> None:
     """Write what is believed of every triple of the data set, in its order.
 
     `triples.parquet` has the columns `probability`, `keep`, `weight` and `guarded` (see `kg_denoise.keep`);
-    `said.parquet` has one column per signal, what it adds to the log odds; `review.csv` lists the triples
+    `said.parquet` has one column per signal, what it says of each; `review.csv` lists the triples
     whose labels would tell most. Where ingest knows which triples are true, that is compared with the
     finished probabilities, for the report only, and not on triples whose labels were used.
     """

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from graphrec.core.errors import DataError
-from graphrec.data.corrupt import KINDS, TRUE, corrupt, corruptions, inject, join, mix, needs_near, triple_keys
+from graphrec.data.corrupt import TRUE, corrupt, corruptions, inject, join, mix, needs_near, triple_keys
 from graphrec.data.dataset import Triples
+from graphrec.data.kinds import KINDS
 from graphrec.data.nearness import entity_vectors, near_tails
 
 NUM_ENTITIES = 60

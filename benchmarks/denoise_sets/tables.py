@@ -81,9 +81,7 @@ def nell() -> Table:
         text=tuple(part[-1].replace("_", " ") for part in parts),
         types=Pairs.of(np.arange(len(of)), of.astype(np.int64), len(types)),
     )
-    return Table(
-        triples=made.triples, evidence=evidence, label=table["label"].to_numpy(), row=table["id"].to_numpy()
-    )
+    return Table(triples=made.triples, evidence=evidence, label=table["label"].to_numpy(), row=table["id"].to_numpy())
 
 
 def planted(seed: int) -> Table:

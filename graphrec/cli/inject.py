@@ -14,6 +14,7 @@ from graphrec.core.types import BoolArray, IntArray
 from graphrec.data.config import CorruptConfig
 from graphrec.data.corrupt import TRUE, mix, needs_near
 from graphrec.data.dataset import Dataset, Triples
+from graphrec.data.kinds import KINDS
 from graphrec.data.nearness import entity_text, near_tails
 from graphrec.stages.ingest import ingest, read
 

@@ -38,7 +38,17 @@ STAGES = {
             name="denoise",
             shell="kg_denoise.stage:run",
             parents=("ingest",),
-            libraries=("lightgbm", "numba", "numpy", "polars", "pykeen", "scikit-learn", "scipy", "torch", "transformers"),
+            libraries=(
+                "lightgbm",
+                "numba",
+                "numpy",
+                "polars",
+                "pykeen",
+                "scikit-learn",
+                "scipy",
+                "torch",
+                "transformers",
+            ),
             for_target=False,
         ),
         Stage(

@@ -1,4 +1,4 @@
-"""Names of the kinds of corruption, which `graphrec.data.corrupt` explains. Apart, so that options load nothing heavy."""
+"""Names of the kinds of corruption, which `graphrec.data.corrupt` explains; apart, so that options load quickly."""
 
 KINDS = ("uniform", "same_type", "near")
 """Kinds of corruption; a kind's number is its place here."""

@@ -26,7 +26,7 @@ from kg_denoise.fold import Fold
 from kg_denoise.signals.canonical import match
 from kg_denoise.signals.pair_model import PairModel
 from kg_denoise.signals.reading import Reader
-from kg_denoise.signals.text import model_folder, shortened
+from kg_denoise.signals.text import available, model_folder, shortened
 from kg_denoise.signals.text_config import CrossEncoderConfig, TextConfig
 from kg_denoise.signals.words import has_words
 
@@ -49,7 +49,9 @@ class CrossEncoderSignal:
         self._reader: Reader | None = None
 
     def columns(self, evidence: Evidence) -> Mapping[str, int]:
-        """Return the one column; none where fewer than two entities have words."""
+        """Return the one column; none where fewer than two entities have words, or no language model is at hand."""
+        if self._options.model is None and not available(self._options):
+            return {}
         return {"cross_encoder": 1} if len(evidence.text) and has_words(evidence.text).sum() > 1 else {}
 
     def score(self, fold: Fold) -> FloatArray:
