@@ -23,7 +23,6 @@ from kg_denoise.fuse import Columns, Fused, fuse
 from kg_denoise.rows import Rows, make_rows
 from kg_denoise.signals import LATE
 
-
 _LATE_FOLDS = 2
 
 

@@ -48,7 +48,7 @@ def beauty(*, behaviour: bool = False, rows: int | None = None) -> Table:
         heads = table["head"].unique(maintain_order=True).sample(fraction=rows / table.height, seed=0)
         table = table.filter(pl.col("head").is_in(heads.implode()))
     words = {}
-    for line in gzip.open(data / "item_keywords_beauty.txt.gz", "rt", encoding="utf-8"):
+    for line in gzip.decompress((data / "item_keywords_beauty.txt.gz").read_bytes()).decode().splitlines():
         item, _, tokens = line.strip().partition(" ")
         words[item] = " ".join(filter(None, tokens.split("|"))).replace("\u2581", " ")
     events = pl.read_parquet(data / "interactions_ordered.parquet").filter(pl.col("domain") == "beauty")
