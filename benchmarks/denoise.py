@@ -3,7 +3,7 @@
     GRAPHREC_DATA=FOLDER python -m benchmarks.denoise nell beauty lastfm planted scale --seeds 3 --out FILE
 
 Prints one line per set, seed and variant as it is measured, then means and standard deviations; the lines go to FILE
-as JSON. A signal alone goes the same way as all together, fusion of its columns and calibration, but for the prior of unseen errors. Without labels unless
+as JSON. A signal alone goes the same way as all together, but without the prior of unseen errors. Without labels unless
 the variant says so. codex_s, FactBench, IntentionQA and recommendation under noise have modules of their own in
 `benchmarks/denoise_sets`.
 """

@@ -84,14 +84,24 @@ def _left_out(features: Real, offset: Real, y: Real, out: NDArray[np.bool_], pre
     return float(-np.logaddexp(0, np.where(y[out] > 0, -logit, logit)).sum())
 
 
+def _loss(weight: Real, features: Real, offset: Real, y: Real, precision: Real) -> float:
+    """Return the negative logarithm of the posterior, up to a constant."""
+    logit = offset + features @ weight
+    return float(np.logaddexp(0, np.where(y > 0, -logit, logit)).sum() + (precision * weight**2).sum() / 2)
+
+
 def _fit(features: Real, offset: Real, y: Real, precision: Real) -> Real:
-    """Return the mode of the posterior by Newton's method."""
+    """Return the mode of the posterior by Newton's method, its steps halved where they miss."""
     weight = np.zeros(features.shape[1])
     for _ in range(_ROUNDS):
         p = 1 / (1 + np.exp(-np.clip(offset + features @ weight, -30, 30)))
         slope = features.T @ (y - p) - precision * weight
         bend_ = (features * (p * (1 - p))[:, None]).T @ features + np.diag(precision)
         step = np.linalg.solve(bend_, slope)
+        # Where the curve is flat a full step lands beyond the top, and the next one as far on the other side.
+        before = _loss(weight, features, offset, y, precision)
+        while np.abs(step).max() >= 1e-8 and _loss(weight + step, features, offset, y, precision) > before:
+            step = step / 2
         weight = weight + step
         if np.abs(step).max() < 1e-8:
             break

@@ -1,10 +1,11 @@
-"""Denoise: calibration on planted mixtures, cross-fitting, resume, and a toy world with one right answer."""
+"""Denoise as a whole: the toy world, resume, votes, labels, the signals' contract, options, and the shell."""
 
 import numpy as np
 import polars as pl
 import pytest
-import torch
 
+from graphrec.cli.config import load_config
+from graphrec.cli.pipeline import make_recipes
 from graphrec.core import files
 from graphrec.core.artifacts import Artifact
 from graphrec.core.config import describe, parse
@@ -15,225 +16,15 @@ from graphrec.core.search import MemorySearch
 from graphrec.core.stage import StageContext
 from graphrec.core.tracking import NullTracker
 from graphrec.core.workspace import Workspace
-from graphrec.data.corrupt import corrupt, inject, join, take, triple_keys
-from graphrec.data.dataset import Dataset, Events, Triples, save_dataset
+from graphrec.data.corrupt import corrupt, inject, join
+from graphrec.data.dataset import Dataset, Events, Votes, save_dataset
 from kg_denoise import stage
-from kg_denoise.calibrate import calibrate, wrong_share
-from kg_denoise.config import MODELS, CalibrationConfig, DenoiseConfig, EmbeddingConfig
-from kg_denoise.crossfit import cross_fit, deal
+from kg_denoise.config import PROFILES, DenoiseConfig
 from kg_denoise.curves import auroc, curves
-from kg_denoise.denoise import denoise
+from kg_denoise.evidence import Evidence, Pairs
 from kg_denoise.fold import Fold, load_signal
-from kg_denoise.signals import SIGNALS
-
-RELATIONS = ("has_type", "in_category", "shelved_by")
-NUM_ITEMS, NUM_TYPES = 400, 8
-NUM_ENTITIES = NUM_ITEMS + 2 * NUM_TYPES + 2
-QUICK = DenoiseConfig(folds=4, embedding=EmbeddingConfig(dim=16, epochs=20, margin=4.5, lr=0.1))
-
-
-def triples_of(head, relation, tail):
-    head, relation, tail = (np.asarray(column, dtype=np.int64) for column in (head, relation, tail))
-    return Triples(head=head, relation=relation, tail=tail, confidence=np.ones(len(head), dtype=np.float32))
-
-
-def shop():
-    """Every item has a type and that type's category; who shelved it (one of two) follows from nothing."""
-    rng, item = np.random.default_rng(0), np.arange(NUM_ITEMS)
-    kind = rng.integers(NUM_TYPES, size=NUM_ITEMS)
-    tails = NUM_ITEMS + kind, NUM_ITEMS + NUM_TYPES + kind, NUM_ENTITIES - 1 - item % 2
-    return triples_of(np.tile(item, 3), np.repeat([0, 1, 2], NUM_ITEMS), np.concatenate(tails))
-
-
-def run(triples, config=QUICK, *, seed=0, workspace=None, relations=RELATIONS, num_entities=NUM_ENTITIES):
-    with Workspace.temporary() as scratch:
-        return denoise(
-            triples,
-            num_entities,
-            relations,
-            config,
-            seed=seed,
-            workspace=workspace or scratch,
-            tracker=NullTracker(),
-        )
-
-
-def planted(num, share, gap, seed, relation=0):
-    """Return scores, relations, observed, truth of triples: N(gap, 1) where true, N(0, 1) where wrong or corrupted."""
-    rng = np.random.default_rng(seed)
-    true = rng.random(num) >= share
-    score = np.concatenate([rng.normal(size=num) + gap * true, rng.normal(size=num)]).astype(np.float32)
-    return score, np.full(2 * num, relation), np.arange(2 * num) < num, true
-
-
-# --- calibration
-
-
-def test_planted_mixture_is_recovered():
-    score, relation, observed, true = planted(20_000, 0.2, 3.0, seed=1)
-    found = calibrate(score, relation, observed, CalibrationConfig(), seed=0)
-    measured = curves(found.probability, true)
-    assert found.share[0] == pytest.approx(0.2, abs=0.02)
-    assert measured["ece"] < 0.02
-    # The exact posterior at the point where both densities are equal.
-    middle = np.abs(score[observed] - 1.5) < 0.05
-    assert found.probability[middle].mean() == pytest.approx(0.8, abs=0.05)
-    assert found.told.all()
-
-
-def test_probability_never_falls_with_the_score():
-    score, relation, observed, _ = planted(3000, 0.3, 1.5, seed=2)
-    found = calibrate(score, relation, observed, CalibrationConfig(), seed=0)
-    by_score = found.probability[np.argsort(score[observed])]
-    assert (np.diff(by_score) >= 0).all()
-    assert by_score[0] < 0.1 and by_score[-1] > 0.95
-
-
-def test_what_can_not_be_told_falls_back_to_the_base_rate():
-    told, alike = planted(5000, 0.2, 4.0, seed=3), planted(5000, 0.2, 0.0, seed=4, relation=1)
-    score, relation, observed = (np.concatenate(pair) for pair in zip(told[:3], alike[:3], strict=True))
-    found = calibrate(score, relation, observed, CalibrationConfig(), seed=0)
-    first = relation[observed] == 0
-    assert found.told.tolist() == first.tolist()
-    assert np.ptp(found.probability[~first]) == 0
-    assert found.probability[~first][0] == pytest.approx(1 - found.share[first][0])
-    assert found.probability[~first][0] == pytest.approx(0.8, abs=0.03)
-
-
-def test_a_weak_relation_keeps_its_ranking_and_borrows_its_share():
-    told, weak = planted(5000, 0.2, 4.0, seed=3), planted(5000, 0.2, 0.5, seed=4, relation=1)
-    score, relation, observed = (np.concatenate(pair) for pair in zip(told[:3], weak[:3], strict=True))
-    found = calibrate(score, relation, observed, CalibrationConfig(), seed=0)
-    second = relation[observed] == 1
-    assert found.told.all()
-    assert np.unique(found.share).size == 1
-    measured = curves(found.probability[second], weak[3])
-    assert measured["ece"] < 0.03
-    assert measured["auroc"] == pytest.approx(auroc(score[observed][second], weak[3]), abs=0.01)
-
-
-def test_a_missing_score_is_no_evidence():
-    score, relation, observed, _ = planted(4000, 0.2, 4.0, seed=5)
-    score[::10] = np.nan
-    found = calibrate(score, relation, observed, CalibrationConfig(), seed=0)
-    silent = np.isnan(score[observed])
-    assert not found.told[silent].any() and found.told[~silent].all()
-    assert found.probability[silent] == pytest.approx(0.8, abs=0.03)
-
-
-def test_shares_given_by_the_user():
-    score, relation, observed, _ = planted(2000, 0.2, 4.0, seed=6)
-    known = calibrate(score, relation, observed, CalibrationConfig(noise_share=0.05), seed=0)
-    assert known.share == pytest.approx(0.05)
-    assert known.probability.mean() == pytest.approx(0.95, abs=0.02)
-    nothing = calibrate(np.zeros_like(score), relation, observed, CalibrationConfig(fallback_share=0.3), seed=0)
-    assert nothing.probability == pytest.approx(0.7)
-
-
-def test_small_relations_are_calibrated_together():
-    score, relation, observed, true = planted(2000, 0.2, 4.0, seed=7)
-    found = calibrate(score, np.arange(4000) % 50, observed, CalibrationConfig(), seed=0)
-    assert found.told.all()
-    assert curves(found.probability, true)["ece"] < 0.05
-
-
-def test_wrong_share_at_its_ends():
-    rng = np.random.default_rng(8)
-    null = rng.normal(size=4000).astype(np.float32)
-    assert wrong_share(rng.normal(size=4000).astype(np.float32), null) == pytest.approx(1, abs=0.1)
-    assert wrong_share(null + 20, null) == 0
-
-
-# --- curves
-
-
-def test_curves_by_hand():
-    found = curves(np.array([0.1, 0.4, 0.6, 0.9]), np.array([False, True, False, True]))
-    assert found["auroc"] == pytest.approx(3 / 4)
-    assert found["average_precision"] == pytest.approx(1 / 2 * 1 + 1 / 2 * 2 / 3)
-    assert found["ece"] == pytest.approx((0.1 + 0.6 + 0.6 + 0.1) / 4)
-    assert found["base_rate"] == 0.5
-    assert np.allclose(found["precision_recall"], [[0.5, 1], [1, 2 / 3]])
-    assert np.allclose(found["reliability"], [[0.1, 0, 1], [0.4, 1, 1], [0.6, 0, 1], [0.9, 1, 1]])
-
-
-def test_curves_of_ties_and_of_one_kind():
-    tied = curves(np.full(10, 0.5), np.arange(10) < 7)
-    assert (tied["auroc"], tied["base_rate"]) == (0.5, pytest.approx(0.3))
-    assert tied["average_precision"] == pytest.approx(0.3)
-    assert curves(np.full(3, 0.5), np.ones(3, dtype=bool)) is None
-    assert auroc(np.arange(3.0), np.ones(3, dtype=bool)) == 0.5
-    long = curves(np.linspace(0, 1, 5000), np.arange(5000) % 2 == 0)
-    assert len(long["precision_recall"]) <= 100
-
-
-# --- cross-fitting
-
-
-def test_a_head_keeps_its_triples_in_other_folds():
-    triples = shop()
-    wrong = corrupt(triples, 900, num_entities=NUM_ENTITIES, seed=1)
-    own, other = deal(triples, wrong, num_folds=4, num_entities=NUM_ENTITIES, seed=0)
-    pairs = np.stack([np.concatenate([triples.head, wrong.head]), np.concatenate([own, other])])
-    observed, null = np.unique(pairs[:, : len(own)], axis=1), np.unique(pairs[:, len(own) :], axis=1)
-    assert observed.shape[1] == len(triples), "three triples of an item lie in three folds"
-    assert np.unique(np.hstack([observed, null]), axis=1).shape[1] == observed.shape[1] + null.shape[1]
-    assert np.bincount(own).min() > 0.2 * len(own)
-
-
-def test_tails_of_one_relation_part_company():
-    many = triples_of(np.zeros(40), np.arange(40) // 4, np.arange(1, 41))
-    own, _ = deal(many, triples_of([], [], []), num_folds=4, num_entities=41, seed=0)
-    assert len({*zip(many.relation.tolist(), own.tolist(), strict=True)}) == 40
-
-
-class Memory:
-    """A signal that only remembers: 1 for what it was trained on. It stops for good before fold `dies_at`."""
-
-    def __init__(self, dies_at=None):
-        self.dies_at, self.asked = dies_at, []
-
-    def score(self, fold: Fold):
-        if fold.index == self.dies_at:
-            raise KeyboardInterrupt
-        self.asked.append(fold.index)
-        known = np.isin(*(triple_keys(part, fold.num_entities) for part in (fold.asked, fold.train)))
-        return known.astype(np.float32) + np.float32(fold.index / 8)
-
-
-def memory_fit(signal, triples, workspace):
-    wrong = corrupt(triples, 500, num_entities=NUM_ENTITIES, seed=1)
-    return cross_fit(
-        signal,
-        triples,
-        wrong,
-        num_folds=4,
-        num_entities=NUM_ENTITIES,
-        num_relations=3,
-        seed=0,
-        workspace=workspace,
-        tracker=NullTracker(),
-    )
-
-
-def test_no_triple_is_scored_by_a_signal_that_saw_it(tmp_path):
-    score = memory_fit(Memory(), shop(), Workspace(tmp_path))
-    assert len(score) == 3 * NUM_ITEMS + 500
-    assert score.max() < 1
-    assert len(np.unique(score)) == 4
-
-
-def test_a_killed_cross_fit_goes_on_where_it_stopped(tmp_path):
-    (tmp_path / "other").mkdir()
-    whole = memory_fit(Memory(), shop(), Workspace(tmp_path / "other"))
-    with pytest.raises(KeyboardInterrupt):
-        memory_fit(Memory(dies_at=2), shop(), Workspace(tmp_path))
-    rest = Memory()
-    assert memory_fit(rest, shop(), Workspace(tmp_path)).tobytes() == whole.tobytes()
-    assert rest.asked == [2, 3]
-
-
-# --- the whole
+from kg_denoise.signals import LATE, SIGNALS
+from tests.toy_shop import BRIEF, EVIDENCE, NUM_ENTITIES, NUM_ITEMS, QUICK, RELATIONS, run, shop, triples_of
 
 
 @pytest.fixture(scope="module")
@@ -246,14 +37,24 @@ def result(noisy):
     return run(noisy[0])
 
 
-def test_toy_world(noisy, result):
+# --- the toy world
+
+
+def test_wrong_triples_are_found(noisy, result):
     triples, truth = noisy
     for relation in (0, 1):
         rows = triples.relation == relation
-        assert auroc(result.probability[rows], truth[rows]) > 0.9
+        assert auroc(result.log_odds[rows], truth[rows]) > 0.9
     assert result.probability.dtype == np.float32
     assert result.probability.min() >= 0 and result.probability.max() <= 1
     assert curves(result.probability, truth)["ece"] < 0.12
+
+
+def test_what_each_signal_said_is_told(noisy, result):
+    assert result.signals[:2] == ("schema", "facts")
+    assert result.said.shape == (len(noisy[0]), len(result.signals))
+    told = noisy[0].relation < 2
+    assert auroc(result.said[told, 1], noisy[1][told]) > 0.7, "facts alone knows much here"
 
 
 def test_summary(noisy, result):
@@ -262,103 +63,152 @@ def test_summary(noisy, result):
     assert [row["relation"] for row in summary["relations"]] == list(RELATIONS)
     types = triples.relation == 0
     assert summary["relations"][0]["mean_probability"] == pytest.approx(result.probability[types].mean(), abs=1e-5)
-    assert summary["relations"][0]["num_below_half"] == (result.probability[types] < 0.5).sum()
     assert summary["noise_share"] == pytest.approx(0.15, abs=0.12)
-    assert summary["heldout"]["ece"] < 0.08
-    assert summary["truth"] is None
+    assert summary["signals"] == list(result.signals) and len(summary["said"]) == len(result.signals)
+    assert summary["num_labels"] == 0 and summary["truth"] is None
 
 
-def test_equal_seeds_give_equal_bytes_and_leave_torch_alone(noisy, result, tmp_path):
-    before = torch.random.get_rng_state()
-    assert run(noisy[0], workspace=Workspace(tmp_path)).probability.tobytes() == result.probability.tobytes()
-    assert torch.equal(torch.random.get_rng_state(), before)
+def test_signals_without_food_are_passed_over(noisy):
+    config = DenoiseConfig(signals=("schema", "collaborative", "cross_encoder"))
+    assert run(noisy[0], config).summary["passed_over"] == ["collaborative", "cross_encoder"]
+
+
+def test_equal_seeds_give_equal_bytes_and_resume_too(noisy, result, tmp_path):
+    assert run(noisy[0], workspace=Workspace(tmp_path)).log_odds.tobytes() == result.log_odds.tobytes()
     kept = sorted(tmp_path.rglob("*.safetensors"))
-    assert len(kept) == QUICK.folds
-    for path in kept[1:]:
-        path.unlink()
-    resumed = run(noisy[0], workspace=Workspace(tmp_path)).probability
-    assert resumed.tobytes() == result.probability.tobytes()
+    assert [path.name for path in kept if path.name.startswith("facts")] == ["facts-0.safetensors"]
+    kept[0].unlink()
+    assert run(noisy[0], workspace=Workspace(tmp_path)).log_odds.tobytes() == result.log_odds.tobytes()
+    assert run(noisy[0], seed=1).log_odds.tobytes() != result.log_odds.tobytes()
 
 
 def test_scores_of_other_data_or_seeds_are_not_taken_up(noisy, tmp_path):
-    brief = DenoiseConfig(folds=2, embedding=EmbeddingConfig(dim=8, epochs=1))
     for triples, seed in ((noisy[0], 0), (noisy[0], 1), (shop(), 0), (noisy[0], 0)):
-        run(triples, brief, seed=seed, workspace=Workspace(tmp_path))
+        run(triples, BRIEF, seed=seed, workspace=Workspace(tmp_path))
     assert len(list(tmp_path.iterdir())) == 3
 
 
 def test_equal_triples_get_equal_probabilities(noisy):
-    triples = noisy[0]
-    doubled = run(join(triples, triples), DenoiseConfig(folds=2, embedding=EmbeddingConfig(dim=8, epochs=1)))
-    first, second = np.split(doubled.probability, 2)
+    doubled = run(join(noisy[0], noisy[0]), BRIEF)
+    first, second = np.split(doubled.log_odds, 2)
     assert np.array_equal(first, second)
-    assert doubled.summary["num_distinct"] == len(triples)
+    assert doubled.summary["num_distinct"] == len(noisy[0])
 
 
 def test_no_triples_and_too_few_to_tell():
-    nothing = run(triples_of([], [], []), num_entities=0, relations=())
-    assert len(nothing.probability) == 0
-    assert nothing.summary["num_triples"] == 0 and nothing.summary["note"].startswith("no triples")
-    one = run(triples_of([0], [0], [1]), num_entities=2, relations=("likes",))
-    assert one.probability.tolist() == pytest.approx([0.9])
-    few = run(triples_of([0, 1, 2], [0, 0, 0], [3, 4, 3]), num_entities=5, relations=("likes",))
-    assert few.probability == pytest.approx(0.9)
+    nothing = run(triples_of([], [], []), evidence=Evidence(num_entities=0, relations=()))
+    assert len(nothing.probability) == 0 and nothing.summary["note"].startswith("no triples")
+    few = run(triples_of([0, 1, 2], [0, 0, 0], [3, 4, 3]), evidence=Evidence(num_entities=5, relations=("likes",)))
+    assert few.probability == pytest.approx(0.9, abs=0.05)
+
+
+def test_a_second_round_does_not_learn_from_what_the_first_doubts(noisy):
+    twice = run(noisy[0], DenoiseConfig(signals=("schema", "facts"), rounds=2))
+    rows = noisy[0].relation < 2
+    assert auroc(twice.log_odds[rows], noisy[1][rows]) > 0.9
+
+
+# --- what else is known
+
+
+def test_votes_are_heard(noisy):
+    triples, truth = noisy
+    every, rng = np.arange(len(triples)), np.random.default_rng(3)
+    right = np.where(rng.random((3, len(triples))) < 0.8, truth, ~truth).astype(np.float32)
+    votes = Votes(
+        triple=np.tile(every, 3),
+        voter=np.repeat(np.arange(3), len(every)),
+        vote=right.ravel(),
+        num=np.ones(right.size, dtype=np.int64),
+        voters=("a", "b", "c"),
+    )
+    evidence = Evidence(num_entities=NUM_ENTITIES, relations=RELATIONS, votes=votes)
+    heard = run(triples, evidence=evidence)
+    shelf = triples.relation == 2
+    assert "testimony" in heard.signals
+    assert auroc(heard.log_odds[shelf], truth[shelf]) > 0.8, "only votes can tell who shelved what"
+
+
+def test_labels_decide_what_they_name_and_bend_the_rest(noisy, result):
+    triples, truth = noisy
+    labels = np.full(len(triples), -1)
+    chosen = np.random.default_rng(0).choice(len(triples), 100, replace=False)
+    labels[chosen] = truth[chosen]
+    bent = run(triples, labels=labels)
+    assert ((bent.probability[chosen] > 0.5) == truth[chosen]).all()
+    rest = labels < 0
+    assert bent.summary["num_labels"] == 100
+    assert auroc(bent.log_odds[rest], truth[rest]) > auroc(result.log_odds[rest], truth[rest]) - 0.02
 
 
 # --- signals and options
 
+NAMES = ("red", "green", "blue", "small", "round", "old", "heavy", "sweet", "loud", "warm")
 
-def fold_of(triples, asked):
-    return Fold(
-        index=0,
-        train=take(triples, ~asked),
-        asked=take(triples, asked),
-        num_entities=NUM_ENTITIES + 1,
-        num_relations=3,
-        seed=1,
-        tracker=NullTracker(),
+
+def random_fold(seed=0, num=1500):
+    """A graph in which nothing follows from anything, with words and users that say nothing either."""
+    rng, num_entities = np.random.default_rng(seed), 120
+    table = triples_of(
+        rng.integers(num_entities, size=num), rng.integers(2, size=num), rng.integers(num_entities, size=num)
     )
+    keys = np.unique(np.stack([table.head, table.relation, table.tail]), axis=1)
+    table = triples_of(*keys)
+    wrong = corrupt(table, len(table), num_entities=num_entities, seed=seed, kind="uniform")
+    asked = join(table, wrong)
+    own = np.arange(len(asked)) < len(table)
+    evidence = Evidence(
+        num_entities=num_entities,
+        relations=("likes", "has"),
+        text=tuple(" ".join(rng.choice(NAMES, 3)) for _ in range(num_entities)),
+        users=Pairs.of(rng.integers(num_entities, size=900), rng.integers(200, size=900), 200),
+    )
+    return Fold(index=0, train=table, asked=asked, own=own, evidence=evidence, seed=1, tracker=NullTracker())
 
 
-@pytest.mark.parametrize("name", SIGNALS)
-def test_every_signal_scores_a_fold(name):
-    triples = join(shop(), triples_of([NUM_ENTITIES], [0], [NUM_ITEMS]))
-    asked = (triples.head + triples.relation) % 4 == NUM_ENTITIES % 4
-    score = load_signal(name, getattr(DenoiseConfig(), name)).score(fold_of(triples, asked))
-    assert (score.shape, score.dtype) == ((asked.sum(),), np.float32)
-    assert np.isfinite(score[:-1]).all()
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_every_model_finds_wrong_types(noisy, model):
-    triples, truth = noisy
-    options = EmbeddingConfig(model=model, dim=16, epochs=20, lr=0.1)
-    asked = (triples.relation == 0) & (triples.head % 4 == 0)
-    score = load_signal("embedding", options).score(fold_of(triples, asked))
-    assert auroc(score, truth[asked]) > 0.75
-
-
-def test_an_entity_that_training_never_met_is_not_scored():
-    asked = np.arange(3 * NUM_ITEMS) % NUM_ITEMS == 7
-    score = load_signal("embedding", EmbeddingConfig(dim=4, epochs=1)).score(fold_of(shop(), asked))
-    assert np.isnan(score).all()
+@pytest.mark.parametrize("name", [name for name in SIGNALS if name not in LATE])
+def test_every_signal_keeps_its_contract_and_gives_nothing_away(name):
+    fold = random_fold()
+    signal = load_signal(name, getattr(DenoiseConfig(), name))
+    if not signal.leaves_out:
+        # Half is learnt from, the other half and the corruptions are asked.
+        half = np.arange(len(fold.train)) % 2 == 0
+        train = triples_of(*(column[half] for column in (fold.train.head, fold.train.relation, fold.train.tail)))
+        asked = np.concatenate([~half, np.ones((~fold.own).sum(), dtype=bool)])
+        parts = (column[asked] for column in (fold.asked.head, fold.asked.relation, fold.asked.tail))
+        fold = Fold(**{**vars(fold), "train": train, "asked": triples_of(*parts), "own": np.zeros(asked.sum(), bool)})
+        own = np.arange(asked.sum()) < (~half).sum()
+    else:
+        own = fold.own
+    columns = signal.columns(fold.evidence)
+    score = signal.score(fold)
+    assert score.shape == (len(fold.asked), len(columns)) and score.dtype == np.float32
+    assert set(columns.values()) <= {0, 1}
+    for index, (column, monotone) in enumerate(columns.items()):
+        told = ~np.isnan(score[:, index])
+        if monotone and told.mean() > 0.5:
+            assert auroc(score[told, index], own[told]) == pytest.approx(0.5, abs=0.08), column
 
 
 def test_a_diverging_model_is_one_clear_error():
-    config = DenoiseConfig(folds=2, embedding=EmbeddingConfig(model="DistMult", dim=4, epochs=2, lr=1e30))
-    with pytest.raises(ConfigError, match=r"denoise.embedding: DistMult diverged; lower lr \(1e\+30\)"):
+    config = parse(
+        DenoiseConfig,
+        {"signals": ["embedding"], "folds": 2, "embedding": {"models": ["DistMult"], "epochs": 2, "lr": 1e30}},
+        source="x",
+    )
+    with pytest.raises(ConfigError, match=r"denoise.embedding: DistMult diverged; lower lr"):
         run(shop(), config)
 
 
 @pytest.mark.parametrize(
     ("mapping", "message"),
     [
-        ({"embedding": {"model": "TransF"}}, "x: embedding.model: 'TransF' is not one of TransE, RotatE"),
-        ({"signal": "oracle"}, "x: signal: 'oracle' is not one of embedding"),
+        ({"embedding": {"models": ["TransF"]}}, "x: embedding.models: 'TransF' is not one of TransE, RotatE"),
+        ({"signals": ["oracle"]}, "x: signals: 'oracle' is not one of schema"),
+        ({"profile": "best"}, "x: profile: 'best' is not one of quick, default, full"),
         ({"folds": 1}, "x: folds: input should be greater than or equal to 2, got 1"),
-        ({"embedding": {"dims": 8}}, "x: embedding.dims: unknown key; did you mean: dim"),
         ({"calibration": {"noise_share": 1}}, "x: calibration.noise_share: input should be less than 1"),
-        ({"corruption": "near"}, "x: corruption: 'near' is not one of same_type, uniform"),
+        ({"corruption": ["far"]}, "x: corruption: 'far' is not one of uniform, same_type, near"),
     ],
 )
 def test_wrong_options(mapping, message):
@@ -367,10 +217,11 @@ def test_wrong_options(mapping, message):
     assert str(error.value).startswith(message)
 
 
-def test_every_option_has_help_and_every_signal_its_section():
+def test_every_option_has_help_and_every_signal_its_section_and_profile():
     docs = {doc.path: doc for doc in describe(DenoiseConfig)}
     assert all(doc.help.endswith(".") for doc in docs.values())
     assert all(any(path.startswith(f"{name}.") for path in docs) for name in SIGNALS)
+    assert set().union(*PROFILES.values()) == set(SIGNALS)
 
 
 # --- the shell
@@ -384,7 +235,7 @@ def data_of(triples):
         relations=RELATIONS,
         users=IdMap.build("user", pl.Series([1])),
         items=IdMap.build("item", pl.Series([1])),
-        entities=IdMap.build("entity", pl.Series(np.arange(NUM_ENTITIES))),
+        entities=IdMap.build("entity", pl.Series([f"e{number:04d}" for number in range(NUM_ENTITIES)])),
         catalog={"shop": np.zeros(1, dtype=np.int64)},
         train=events,
         valid=events,
@@ -395,7 +246,7 @@ def data_of(triples):
     )
 
 
-def stage_run(folder, triples, truth=None):
+def stage_run(folder, triples, truth=None, config=QUICK):
     ingest, out = folder / "in", folder / "out"
     ingest.mkdir(parents=True)
     out.mkdir()
@@ -413,7 +264,7 @@ def stage_run(folder, triples, truth=None):
         target="shop",
         sources=(),
     )
-    stage.run(context, QUICK)
+    stage.run(context, config)
     return files.read_json(out / "summary.json"), read_records(out / "metrics.json"), out
 
 
@@ -421,19 +272,56 @@ def test_the_shell_writes_what_merge_and_the_report_read(noisy, result, tmp_path
     triples, truth = noisy
     summary, records, out = stage_run(tmp_path, triples, truth)
     written = pl.read_parquet(out / "triples.parquet")
-    assert written.schema == {"probability": pl.Float32}
-    assert np.array_equal(written["probability"].to_numpy(), result.probability)
-    assert summary["truth"] == curves(result.probability, truth)
+    assert written.columns == ["probability", "keep", "weight", "guarded"]
+    assert written["probability"].to_numpy() == pytest.approx(result.probability, abs=1e-6)
+    assert pl.read_parquet(out / "said.parquet").columns == list(result.signals)
     found = {(r.group, r.split, r.metric): r.value for r in records}
-    assert found["all", "test", "auroc"] == summary["truth"]["auroc"]
-    assert found["all", "valid", "ece"] == summary["heldout"]["ece"]
-    assert {("has_type", "test", "auroc"), ("in_category", "test", "average_precision")} <= set(found)
+    assert found["all", "test", "auroc"] == summary["truth"]["auroc"] > 0.7
+    assert ("has_type", "test", "auroc") in found
+    assert summary["kept"]["num_kept"] == written["keep"].sum()
+
+
+def test_a_review_filled_in_is_taken_back(noisy, tmp_path):
+    triples, truth = noisy
+    _, _, out = stage_run(tmp_path / "first", triples, truth)
+    asked = pl.read_csv(out / "review.csv", infer_schema=False)
+    assert asked.height == 100 and asked["label"].null_count() == 100
+    filled = tmp_path / "labels.csv"
+    asked.with_columns(label=pl.lit("1")).write_csv(filled)
+    config = DenoiseConfig(signals=("schema", "facts"), labels=str(filled))
+    summary, _, out = stage_run(tmp_path / "second", triples, truth, config)
+    assert summary["num_labels"] == 100
+    named = set(zip(asked["head"], asked["relation"], asked["tail"], strict=True))
+    ids = [f"e{number:04d}" for number in range(NUM_ENTITIES)]
+    mine = [
+        (ids[h], RELATIONS[r], ids[t]) in named
+        for h, r, t in zip(triples.head.tolist(), triples.relation.tolist(), triples.tail.tolist(), strict=True)
+    ]
+    assert pl.read_parquet(out / "triples.parquet").filter(pl.Series(mine))["probability"].min() > 0.9
+    judged = sum(count for _, _, count in summary["truth"]["reliability"])
+    assert judged == len(triples) - 100, "what was labelled is not judged by"
+
+
+def test_labels_are_part_of_the_fingerprint(tmp_path):
+    labels, config = tmp_path / "labels.csv", tmp_path / "run.yaml"
+    config.write_text(f"name: x\ningest:\n  tables:\n    folder: {tmp_path}\ndenoise:\n  labels: {labels}\n")
+    with pytest.raises(ConfigError, match="denoise.labels: .*labels.csv: no such file; a run of denoise leaves"):
+        make_recipes(load_config(config, []), ["ingest", "denoise"])
+    prints = []
+    for text in ("head,relation,tail,label\n", "head,relation,tail,label\na,b,c,1\n"):
+        labels.write_text(text)
+        prints.append(make_recipes(load_config(config, []), ["ingest", "denoise"])["denoise"].fingerprint)
+    assert prints[0] != prints[1]
 
 
 def test_the_shell_without_truth_and_without_triples(noisy, tmp_path):
-    summary, records, _ = stage_run(tmp_path / "unknown", noisy[0])
+    summary, records, _ = stage_run(tmp_path / "unknown", noisy[0], config=BRIEF)
     assert summary["truth"] is None
     assert {record.split for record in records} == {"valid"}
     summary, records, out = stage_run(tmp_path / "empty", triples_of([], [], []), np.empty(0, dtype=bool))
     assert (summary["num_triples"], summary["heldout"], summary["truth"], records) == (0, None, None, [])
     assert pl.read_parquet(out / "triples.parquet").height == 0
+
+
+def test_shop_is_the_size_it_says():
+    assert len(shop()) == 3 * NUM_ITEMS and EVIDENCE.num_relations == len(RELATIONS)
