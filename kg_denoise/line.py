@@ -130,9 +130,9 @@ def _even(logit: FloatArray, probability: FloatArray) -> float:
 
 def _key(rows: Rows, evidence: Evidence, options: tuple[object, ...], asked: BoolArray | None) -> str:
     digest = hashlib.sha256(json.dumps(options, sort_keys=True, default=str).encode())
-    t = rows.triples
-    arrays = [t.head, t.relation, t.tail, rows.context, evidence.users.other, evidence.types.other]
+    t, users, types = rows.triples, evidence.users, evidence.types
+    arrays = [t.head, t.relation, t.tail, rows.context, users.entity, users.other, types.entity, types.other]
     for column in arrays if asked is None else [*arrays, asked]:
         digest.update(np.ascontiguousarray(column).tobytes())
-    digest.update("\0".join(evidence.text).encode())
+    digest.update("\0".join((*evidence.relations, *evidence.text)).encode())
     return digest.hexdigest()[:16]

@@ -58,6 +58,10 @@ SUMMARIES: dict[str, JSON] = {
     "denoise": {
         "num_triples": 17_431,
         "noise_share": 0.139,
+        "signals": ["schema", "facts"],
+        "said": [1.25, 0.5],
+        "passed_over": ["collaborative"],
+        "kinds": {"uniform": 0.1, "near": 0.039},
         "relations": [
             {
                 "relation": EVIL,

@@ -36,8 +36,17 @@ def denoise(facts: Facts) -> JSON:
         "figures": list(_figures(curves)) if curves else [],
         "no_truth": not summary.get("truth"),
         "relations": [_relation(relation) for relation in summary.get("relations", [])],
+        "spoke": [*_spoke(summary)],
+        "passed_over": ", ".join(map(formats.plain, summary.get("passed_over") or [])),
+        "kinds": [(formats.plain(kind), formats.percent(share)) for kind, share in (summary.get("kinds") or {}).items()],
         "kept": _kept(summary.get("kept") or {}),
     }
+
+
+def _spoke(summary: JSON) -> Iterator[tuple[str, str]]:
+    """Yield each signal and how much it says of a triple on average."""
+    for name, amount in zip(summary.get("signals") or [], summary.get("said") or [], strict=False):
+        yield formats.plain(name), f"{amount:.2f}"
 
 
 def _figures(curves: list[tuple[str, str, JSON]]) -> Iterator[Figure]:
