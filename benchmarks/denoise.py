@@ -111,12 +111,12 @@ def _parts(name: str, table: Table, result: DenoiseResult, seed: int) -> Iterato
         yield row | (measured(result, table.truth, rows) if mixed else {"wrong": int((~table.truth[rows]).sum())})
 
 
-def injected(name: str, clean: Table, signals: Sequence[str], seeds: Sequence[int]) -> Iterator[Row]:
-    """Noise of every kind at 20 %, each signal alone beside the fusion; then all shares, fusion alone."""
+def injected(name: str, clean: Table, signals: Sequence[str], seeds: Sequence[int], *, alone: bool) -> Iterator[Row]:
+    """Noise of every kind at 20 %, with `alone` each signal by itself beside the fusion."""
     for seed in seeds:
         for kind in KINDS:
             noisy = tables.injected(clean, 0.2, kind, seed)
-            yield from with_truth(f"{name} {kind} 20 %", noisy, signals, seed, alone=True)
+            yield from with_truth(f"{name} {kind} 20 %", noisy, signals, seed, alone=alone)
 
 
 def shares(name: str, clean: Table, signals: Sequence[str], seeds: Sequence[int]) -> Iterator[Row]:
@@ -161,10 +161,10 @@ def planted(signals: Sequence[str], seeds: Sequence[int]) -> Iterator[Row]:
         yield from with_truth("planted", tables.planted(seed), signals, seed, alone=True)
 
 
-def scale(profiles: Sequence[str]) -> Iterator[Row]:
+def scale(profiles: Sequence[str], sizes: Sequence[int]) -> Iterator[Row]:
     """Time and memory of whole profiles on parts of the beauty graph, behaviour relations among them."""
     for profile in profiles:
-        for rows in (100_000, 300_000, 1_200_000):
+        for rows in sizes:
             table = tables.beauty(behaviour=True, rows=rows)
             config = dataclasses.replace(DenoiseConfig(), profile=profile, folds=2)
             start = time.monotonic()
@@ -205,16 +205,18 @@ def main() -> None:
         "--signals", nargs="*", default=[name for name in PROFILES["default"] if name != "cross_encoder"]
     )
     parser.add_argument("--profiles", nargs="*", default=["default"], help="For scale.")
+    parser.add_argument("--fusion-only", action="store_true", help="For beauty and lastfm: no signal by itself.")
+    parser.add_argument("--rows", nargs="*", type=int, default=[100_000, 300_000, 1_200_000], help="For scale.")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     seeds, signals, rows = range(options.first, options.first + options.seeds), options.signals, []
     for name in options.sets:
         found = {
             "nell": lambda: nell(signals, seeds),
-            "beauty": lambda: injected("beauty", tables.beauty(), signals, seeds),
-            "lastfm": lambda: injected("lastfm", tables.lastfm(), signals, seeds),
+            "beauty": lambda: injected("beauty", tables.beauty(), signals, seeds, alone=not options.fusion_only),
+            "lastfm": lambda: injected("lastfm", tables.lastfm(), signals, seeds, alone=not options.fusion_only),
             "planted": lambda: planted(signals, seeds),
-            "scale": lambda: scale(options.profiles),
+            "scale": lambda: scale(options.profiles, options.rows),
             "shares": lambda: shares("beauty", tables.beauty(), signals, seeds),
         }[name]
         for row in found():
