@@ -48,6 +48,9 @@ from kg_denoise.keep_config import POLICIES, KeepConfig
 from pretrain.config import PretrainConfig
 
 SHARES, KINDS = (0.1, 0.2, 0.4), ("uniform", "same_type")
+SIGNALS = ("schema", "facts", "collaborative", "structure")
+"""Quick ones, since every cell is denoised anew."""
+
 TRUTH = "truth"
 CLEAN, NOISY, DENOISED, RANDOM, NONE = "clean", "noisy", "denoised", "random", "none"
 
@@ -108,12 +111,13 @@ def load(bed: Bed) -> tuple[Dataset, Events, str]:
 
 
 def learned(policy: str) -> Denoiser:
-    """Return denoising with the defaults but for the policy of keeping; it does not look at the truth."""
+    """Return denoising by `SIGNALS` with the given policy of keeping; it does not look at the truth."""
 
     def denoiser(dataset: Dataset, true: BoolArray, seed: int) -> Believed:
         triples, evidence = dataset.triples, gather(dataset)
         with Workspace.temporary() as workspace:
-            result = denoise(triples, evidence, DenoiseConfig(), seed=seed, workspace=workspace, tracker=NullTracker())
+            config = DenoiseConfig(signals=SIGNALS)
+            result = denoise(triples, evidence, config, seed=seed, workspace=workspace, tracker=NullTracker())
         found = result.probability
         kept = keep(found, triples, len(dataset.entities), KeepConfig(policy=policy))
         return Believed(probability=found, keep=kept.keep, weight=kept.weight)
