@@ -129,7 +129,7 @@ def shares(name: str, clean: Table, signals: Sequence[str], seeds: Sequence[int]
                 yield next(iter(rows))
 
 
-def nell(signals: Sequence[str], seeds: Sequence[int]) -> Iterator[Row]:
+def nell(signals: Sequence[str], seeds: Sequence[int], *, alone: bool) -> Iterator[Row]:
     """Labels of odd beliefs judge; even ones are for development, and 200 of them for the variant with labels."""
     table = tables.nell()
     assert table.label is not None and table.row is not None
@@ -137,7 +137,7 @@ def nell(signals: Sequence[str], seeds: Sequence[int]) -> Iterator[Row]:
     odd, even = (np.flatnonzero(judged & (table.row % 2 == side)) for side in (1, 0))
     for seed in seeds:
         with Workspace.temporary() as workspace:
-            for variant in (signals, *([signal] for signal in signals)):
+            for variant in (signals, *([signal] for signal in signals if alone)):
                 result = run(table, variant, seed, workspace)
                 for half, rows in (("odd", odd), ("even, for development", even)):
                     label = "fusion" if variant is signals else variant[0]
@@ -145,8 +145,8 @@ def nell(signals: Sequence[str], seeds: Sequence[int]) -> Iterator[Row]:
                     if label not in result.summary["passed_over"]:
                         yield row | measured(result, truth, rows)
             room = unseen_errors(table.triples, table.evidence.num_entities, 0.02)
-            alone = {"auroc": auroc(-room[odd], truth[odd]), "average_precision": _precision(-room[odd], truth[odd])}
-            yield {"set": "nell_sports odd", "variant": "unseen errors", "seed": seed, **alone}
+            prior = {"auroc": auroc(-room[odd], truth[odd]), "average_precision": _precision(-room[odd], truth[odd])}
+            yield {"set": "nell_sports odd", "variant": "unseen errors", "seed": seed, **prior}
             labels = np.full(len(truth), -1, dtype=np.int64)
             chosen = generator(seed, "labels").choice(even, 200, replace=False)
             labels[chosen] = table.label[chosen]
@@ -155,10 +155,10 @@ def nell(signals: Sequence[str], seeds: Sequence[int]) -> Iterator[Row]:
             yield row | measured(result, truth, odd)
 
 
-def planted(signals: Sequence[str], seeds: Sequence[int]) -> Iterator[Row]:
+def planted(signals: Sequence[str], seeds: Sequence[int], *, alone: bool) -> Iterator[Row]:
     """Planted worlds as they come: a fifth wrong, in three ways."""
     for seed in seeds:
-        yield from with_truth("planted", tables.planted(seed), signals, seed, alone=True)
+        yield from with_truth("planted", tables.planted(seed), signals, seed, alone=alone)
 
 
 def scale(profiles: Sequence[str], sizes: Sequence[int]) -> Iterator[Row]:
@@ -205,17 +205,18 @@ def main() -> None:
         "--signals", nargs="*", default=[name for name in PROFILES["default"] if name != "cross_encoder"]
     )
     parser.add_argument("--profiles", nargs="*", default=["default"], help="For scale.")
-    parser.add_argument("--fusion-only", action="store_true", help="For beauty and lastfm: no signal by itself.")
+    parser.add_argument("--fusion-only", action="store_true", help="No signal by itself.")
     parser.add_argument("--rows", nargs="*", type=int, default=[100_000, 300_000, 1_200_000], help="For scale.")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
+    alone = not options.fusion_only
     seeds, signals, rows = range(options.first, options.first + options.seeds), options.signals, []
     for name in options.sets:
         found = {
-            "nell": lambda: nell(signals, seeds),
-            "beauty": lambda: injected("beauty", tables.beauty(), signals, seeds, alone=not options.fusion_only),
-            "lastfm": lambda: injected("lastfm", tables.lastfm(), signals, seeds, alone=not options.fusion_only),
-            "planted": lambda: planted(signals, seeds),
+            "nell": lambda: nell(signals, seeds, alone=alone),
+            "beauty": lambda: injected("beauty", tables.beauty(), signals, seeds, alone=alone),
+            "lastfm": lambda: injected("lastfm", tables.lastfm(), signals, seeds, alone=alone),
+            "planted": lambda: planted(signals, seeds, alone=alone),
             "scale": lambda: scale(options.profiles, options.rows),
             "shares": lambda: shares("beauty", tables.beauty(), signals, seeds),
         }[name]

@@ -79,7 +79,8 @@ class DenoiseConfig:
         default=0.02,
         ge=0,
         le=0.5,
-        help="Share of the table taken to be wrong in a way that looks right to every signal; labels bend it.",
+        help="Least share of wrong triples that a table is taken to have: what the signals do not find of it is "
+        "laid to errors that look right to all of them.",
     )
     labels: str | None = option(
         default=None, help="CSV of triples that people judged, such as a review.csv with its last column filled in."

@@ -74,7 +74,9 @@ def denoise(
     outcome = line.run()
     names, said = outcome.fused.contributions(len(table))
     combined = _Combined(table, outcome.found.log_odds, names, said)
-    combined = combined.with_unseen(evidence.num_entities, config.unseen_share)
+    # What the signals find counts towards the least that is taken to be wrong; only the rest is unseen.
+    seen = float(1 - outcome.found.probability.mean())
+    combined = combined.with_unseen(evidence.num_entities, max(0.0, config.unseen_share - seen))
     known = np.full(len(table), -1, dtype=np.int64) if labels is None else labels[first].astype(np.int64)
     combined, heard = combined.with_testimony(_moved(evidence, inverse, len(table)), config, known, own_seed)
     combined = combined.with_labels(known, own_seed)

@@ -11,7 +11,8 @@ can be said without labels is where there is room for them:
 - What is well known is told better: the room shrinks with the logarithm of how many other triples the
   two ends have. That is a rule of thumb, found on the even half of the labels of NELL-sports.
 
-The shares add up to `unseen_share` of the table, an option, since nothing in the table tells it; labels do.
+They add up to what the option `unseen_share` leaves over what the signals find: nothing in the table tells how
+many errors look right, but labels do. So the prior speaks where signals find next to nothing, and is silent else.
 """
 
 import numpy as np
