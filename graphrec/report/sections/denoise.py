@@ -38,7 +38,7 @@ def denoise(facts: Facts) -> JSON:
         "relations": [_relation(relation) for relation in summary.get("relations", [])],
         "spoke": [*_spoke(summary)],
         "passed_over": ", ".join(map(formats.plain, summary.get("passed_over") or [])),
-        "kinds": [(formats.plain(kind), formats.percent(share)) for kind, share in (summary.get("kinds") or {}).items()],
+        "kinds": [(formats.plain(name), formats.percent(part)) for name, part in (summary.get("kinds") or {}).items()],
         "kept": _kept(summary.get("kept") or {}),
     }
 
