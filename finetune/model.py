@@ -8,6 +8,7 @@ item vectors. W_d begins at zero, so the head begins as target-only; with no sou
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -16,7 +17,9 @@ from torch.nn.functional import normalize
 from finetune.config import ModelConfig
 from finetune.target import Target
 from graphrec.core.types import FloatArray, IntArray
-from graphrec.encoders.domain_views import DomainViews, Nodes
+from graphrec.encoders.base import Nodes
+from graphrec.encoders.domain_views import DomainViews
+from graphrec.encoders.pretrained import TRAIN
 from graphrec.graph.histories import Bags
 
 _BLOCK = 8192  # users encoded at a time
@@ -51,15 +54,9 @@ class Transfer(torch.nn.Module):
     def __init__(self, target: Target, domains: Sequence[str], config: ModelConfig, seed: int) -> None:
         super().__init__()
         self.target, self.domains = target, tuple(domains)
+        # With one domain there is nothing to gate.
         self.encoder = DomainViews(
-            target.graph,
-            (target.domain,),
-            dim=config.encoder.dim,
-            reach=config.encoder.reach,
-            decay=config.encoder.decay,
-            kg_weight=config.encoder.kg_weight,
-            gate=1.0,
-            seed=seed,
+            target.graph, target.histories(TRAIN), (target.domain,), replace(config.encoder, gate=1.0), seed
         )
         self.head = Head(len(self.domains), target.view_dim, config.encoder.dim)
 
@@ -85,7 +82,7 @@ class Transfer(torch.nn.Module):
         """
         histories, nodes = self.target.histories(history), self.encoder.nodes()
         rows = np.arange(histories.num_users) if users is None else users
-        z = np.zeros((histories.num_users, nodes.score.shape[1]), dtype=np.float32)
+        z = np.zeros((histories.num_users, self.encoder.dim), dtype=np.float32)
         for start in range(0, len(rows), _BLOCK):
             block = rows[start : start + _BLOCK]
             bags = histories.latest(block, self.encoder.reach)

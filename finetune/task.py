@@ -12,7 +12,7 @@ from finetune.target import Target
 from graphrec.core.seeds import generator
 from graphrec.core.types import BoolArray, FloatArray, IntArray
 from graphrec.graph.histories import Bags
-from graphrec.losses.registry import MASKED
+from graphrec.losses.ranking import Offers
 from graphrec.losses.sampled_softmax import SampledSoftmax
 from graphrec.metrics.measures import Values, ndcg
 from graphrec.metrics.ranking import rank
@@ -121,10 +121,16 @@ def ranking_loss(
     sampler: NegativeSampler,
 ) -> torch.Tensor:
     """Return the loss of user vectors `z` [num_rows, dim]; a negative that is the positive does not count."""
-    pos = (z * pos_vector).sum(dim=1)
-    neg = (z @ neg_vector.T).masked_fill(pos_item[:, None] == neg_item, MASKED)
     log_q = torch.from_numpy(sampler.log_q).to(z.device)
-    return loss_of(pos, neg, log_q[pos_item], log_q[neg_item])
+    offers = Offers(
+        pos=pos_vector,
+        neg=neg_vector,
+        pos_item=pos_item,
+        neg_item=neg_item,
+        pos_log_q=log_q[pos_item],
+        neg_log_q=log_q[neg_item],
+    )
+    return loss_of.of_vectors(z, offers)
 
 
 def user_ndcg(

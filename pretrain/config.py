@@ -1,7 +1,7 @@
 """Options of pretraining."""
 
 from graphrec.core.config import config, option
-from graphrec.encoders.config import ViewsConfig
+from graphrec.encoders.config import EncoderConfig
 from graphrec.training.config import FitConfig
 
 
@@ -9,7 +9,7 @@ from graphrec.training.config import FitConfig
 class PretrainConfig:
     """Options of `pretrain`."""
 
-    encoder: ViewsConfig = option(default=ViewsConfig(), help="The encoder.")
+    encoder: EncoderConfig = option(default=EncoderConfig(), help="The encoder.")
     fit: FitConfig = option(
         default=FitConfig(epochs=8, lr=1e-2, batch_size=2048, patience=2), help="The training loop."
     )

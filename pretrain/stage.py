@@ -12,8 +12,9 @@ from graphrec.core.stage import StageContext
 from graphrec.core.tracking import Tracker
 from graphrec.core.types import JSON
 from graphrec.core.workspace import Workspace
-from graphrec.encoders.domain_views import DomainViews
+from graphrec.encoders.base import MultiDomainEncoder
 from graphrec.encoders.pretrained import FULL, TRAIN, Pretrained
+from graphrec.encoders.registry import make_encoder
 from graphrec.graph.graph import MultiDomainGraph
 from graphrec.graph.histories import Histories
 from graphrec.training.loop import fit
@@ -60,7 +61,8 @@ def pretrain(
         logger.info("pretrain: no source domains, nothing to learn")
         return Outcome(_empty(graph, config), _summary((), config, [], 0), [])
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    encoder = _encoder(graph, domains, config, seed).to(device)
+    histories = Histories.of(graph, domains, with_valid=False)
+    encoder = make_encoder(graph, histories, domains, config.encoder, seed).to(device)
     validation = Validation.of(graph, domains)
     task = PretrainTask(encoder, graph, config, validation, seed)
     result = fit(task, config.fit, seed=seed, workspace=workspace, tracker=tracker, label="pretrain")
@@ -68,31 +70,22 @@ def pretrain(
     return Outcome(_pretrained(encoder, graph), summary, _records(validation, encoder, seed))
 
 
-def _encoder(graph: MultiDomainGraph, domains: tuple[str, ...], config: PretrainConfig, seed: int) -> DomainViews:
-    options = config.encoder
-    return DomainViews(
-        graph,
-        domains,
-        dim=options.dim,
-        reach=options.reach,
-        decay=options.decay,
-        kg_weight=options.kg_weight,
-        gate=options.gate,
-        seed=seed,
-    )
-
-
-def _pretrained(encoder: DomainViews, graph: MultiDomainGraph) -> Pretrained:
-    with torch.no_grad():
+@torch.no_grad()
+def _pretrained(encoder: MultiDomainEncoder, graph: MultiDomainGraph) -> Pretrained:
+    views, item = {}, {}
+    # The train events come last, so that the encoder is left looking at them.
+    for history in (FULL, TRAIN):
+        histories = Histories.of(graph, encoder.domains, with_valid=history == FULL)
+        encoder.look_at(histories)
         nodes = encoder.nodes()
-    histories = {h: Histories.of(graph, encoder.domains, with_valid=h == FULL) for h in (TRAIN, FULL)}
-    item = {domain: encode_items(encoder, nodes, graph.catalog[domain]) for domain in encoder.domains}
+        views[history] = encode_views(encoder, nodes, histories)
+        item[history] = {domain: encode_items(encoder, nodes, graph.catalog[domain]) for domain in encoder.domains}
     entities = np.arange(graph.num_items, graph.num_items + graph.num_entities)
     return Pretrained(
         domains=encoder.domains,
-        dim=nodes.score.shape[1],
-        user_views={name: encode_views(encoder, nodes, history) for name, history in histories.items()},
-        item={TRAIN: item, FULL: item},
+        dim=encoder.dim,
+        user_views=views,
+        item=item,
         entity=encode_items(encoder, nodes, entities),
     )
 
@@ -108,7 +101,7 @@ def _summary(domains: tuple[str, ...], config: PretrainConfig, curve: list[JSON]
     return {"domains": list(domains), "dim": config.encoder.dim, "curve": curve, "best_epoch": best_epoch}
 
 
-def _records(validation: Validation, encoder: DomainViews, seed: int) -> list[Record]:
+def _records(validation: Validation, encoder: MultiDomainEncoder, seed: int) -> list[Record]:
     return [
         Record(
             stage="pretrain",

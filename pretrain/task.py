@@ -8,10 +8,11 @@ import torch
 
 from graphrec.core.seeds import generator
 from graphrec.core.types import FloatArray, IntArray
-from graphrec.encoders.domain_views import DomainViews
+from graphrec.encoders.base import MultiDomainEncoder
 from graphrec.graph.graph import MultiDomainGraph
 from graphrec.graph.histories import Bags, Histories
-from graphrec.losses.registry import MASKED, make_loss
+from graphrec.losses.ranking import Offers
+from graphrec.losses.registry import make_loss
 from graphrec.samplers.negatives import NegativeSampler
 from pretrain.config import PretrainConfig
 from pretrain.validate import Validation
@@ -35,7 +36,12 @@ class PretrainTask:
     """
 
     def __init__(
-        self, encoder: DomainViews, graph: MultiDomainGraph, config: PretrainConfig, validation: Validation, seed: int
+        self,
+        encoder: MultiDomainEncoder,
+        graph: MultiDomainGraph,
+        config: PretrainConfig,
+        validation: Validation,
+        seed: int,
     ) -> None:
         self.encoder, self.config, self.seed, self.validation = encoder, config, seed, validation
         self.histories = Histories.of(graph, encoder.domains, with_valid=False)
@@ -66,11 +72,17 @@ class PretrainTask:
         z = self.encoder.users(self.encoder.views(nodes, batch.bags), batch.domain, on)  # [num_rows, dim]
         pos_place, neg_place = (torch.from_numpy(a).to(device) for a in (batch.pos, batch.neg))
         catalog = torch.from_numpy(self.catalogs[batch.domain]).to(device)
-        pos = (z * self.encoder.offered(nodes, catalog[pos_place])).sum(dim=1)
-        neg = z @ self.encoder.offered(nodes, catalog[neg_place]).T
-        neg = neg.masked_fill(pos_place[:, None] == neg_place, MASKED)
+        pos, neg = (self.encoder.offered(nodes, catalog[place]) for place in (pos_place, neg_place))
         log_q = torch.from_numpy(self.samplers[batch.domain].log_q).to(device)
-        return self.loss_of(pos, neg, log_q[pos_place], log_q[neg_place])
+        offers = Offers(
+            pos=pos,
+            neg=neg,
+            pos_item=pos_place,
+            neg_item=neg_place,
+            pos_log_q=log_q[pos_place],
+            neg_log_q=log_q[neg_place],
+        )
+        return self.loss_of.of_vectors(z, offers)
 
     def validate(self) -> float | None:
         """Return the mean NDCG@10 over the domains that have validation events."""
@@ -92,9 +104,9 @@ class PretrainTask:
     def _blank_cold_items(self) -> None:
         # An item that nobody met has nothing to say of itself; beside a random start its knowledge would drown.
         met = np.isin(np.concatenate(self.catalogs), self.histories.item)
-        cold = torch.from_numpy(np.concatenate(self.catalogs)[~met]).to(self.encoder.score.device)
-        self.encoder.context[cold] = 0
-        self.encoder.score[cold] = 0
+        cold = torch.from_numpy(np.concatenate(self.catalogs)[~met]).to(self.encoder.gate.device)
+        for table in self.encoder.item_parameters():
+            table[cold] = 0
 
     def _shares(self) -> IntArray:
         size = np.array([len(events) for events in self.events], dtype=np.float64)
@@ -113,11 +125,10 @@ class PretrainTask:
         neg = self.samplers[domain].draw(rng, self.config.num_negatives)
         if self.config.in_batch:
             neg = np.concatenate([neg, pos])
-        return Batch(domain=domain, bags=bags, pos=pos, neg=neg, on=self._switches(rng, bags, len(events)))
+        return Batch(domain=domain, bags=bags, pos=pos, neg=neg, on=self._switches(rng, bags))
 
-    def _switches(self, rng: np.random.Generator, bags: Bags, num_rows: int) -> FloatArray:
-        size = np.diff(bags.start, append=len(bags.item)).reshape(num_rows, -1)
-        on = rng.random(size.shape) >= self.config.view_dropout
+    def _switches(self, rng: np.random.Generator, bags: Bags) -> FloatArray:
+        on = rng.random(bags.known.shape) >= self.config.view_dropout
         # A row with all its views off would teach nothing.
-        on |= ~(on & (size > 0)).any(axis=1, keepdims=True)
+        on |= ~(on & bags.known).any(axis=1, keepdims=True)
         return on.astype(np.float32)

@@ -8,7 +8,7 @@ import torch
 from scipy.sparse import csr_array
 
 from graphrec.core.types import FloatArray, IntArray
-from graphrec.encoders.domain_views import DomainViews, Nodes
+from graphrec.encoders.base import MultiDomainEncoder, Nodes
 from graphrec.graph.graph import MultiDomainGraph
 from graphrec.graph.histories import Histories
 from graphrec.metrics.measures import hit_rate, ndcg
@@ -33,12 +33,12 @@ class Validation:
         """Prepare the validation of `domains`."""
         return cls(graph, Histories.of(graph, domains, with_valid=False))
 
-    def mean_ndcg(self, encoder: DomainViews) -> float | None:
+    def mean_ndcg(self, encoder: MultiDomainEncoder) -> float | None:
         """Return the mean NDCG@10 over domains, None when no domain has a validation event."""
         values = [float(ndcg(ranks, CUTOFF).mean()) for _, ranks in self.ranks(encoder)]
         return float(np.mean(values)) if values else None
 
-    def scores(self, encoder: DomainViews) -> dict[str, dict[str, float]]:
+    def scores(self, encoder: MultiDomainEncoder) -> dict[str, dict[str, float]]:
         """Return {domain: {"ndcg": , "hr": }} at 10, for the domains that have validation events."""
         measures = {"ndcg": ndcg, "hr": hit_rate}
         return {
@@ -46,7 +46,7 @@ class Validation:
             for domain, ranks in self.ranks(encoder)
         }
 
-    def ranks(self, encoder: DomainViews) -> Iterator[tuple[str, Ranks]]:
+    def ranks(self, encoder: MultiDomainEncoder) -> Iterator[tuple[str, Ranks]]:
         """Yield the ranks of the validation events of each domain that has any."""
         with torch.no_grad():
             nodes = encoder.nodes()
@@ -66,9 +66,11 @@ class Validation:
 
 
 @torch.no_grad()
-def encode_users(encoder: DomainViews, nodes: Nodes, histories: Histories, users: IntArray, domain: int) -> FloatArray:
+def encode_users(
+    encoder: MultiDomainEncoder, nodes: Nodes, histories: Histories, users: IntArray, domain: int
+) -> FloatArray:
     """Return gated user vectors for one domain, `[num_users, dim]`; rows of others than `users` are zero."""
-    z = np.zeros((histories.num_users, nodes.score.shape[1]), dtype=np.float32)
+    z = np.zeros((histories.num_users, encoder.dim), dtype=np.float32)
     for start in range(0, len(users), _BLOCK):
         block = users[start : start + _BLOCK]
         views = encoder.views(nodes, histories.latest(block, encoder.reach))
@@ -77,10 +79,9 @@ def encode_users(encoder: DomainViews, nodes: Nodes, histories: Histories, users
 
 
 @torch.no_grad()
-def encode_views(encoder: DomainViews, nodes: Nodes, histories: Histories) -> dict[str, FloatArray]:
+def encode_views(encoder: MultiDomainEncoder, nodes: Nodes, histories: Histories) -> dict[str, FloatArray]:
     """Return every user's view of every domain, {domain: [num_users, dim]}, zero rows where there is none."""
-    dim = nodes.score.shape[1]
-    found = {domain: np.zeros((histories.num_users, dim), dtype=np.float32) for domain in encoder.domains}
+    found = {domain: np.zeros((histories.num_users, encoder.dim), dtype=np.float32) for domain in encoder.domains}
     for start in range(0, histories.num_users, _BLOCK):
         block = np.arange(start, min(start + _BLOCK, histories.num_users))
         views = encoder.views(nodes, histories.latest(block, encoder.reach)).cpu().numpy()
@@ -90,7 +91,7 @@ def encode_views(encoder: DomainViews, nodes: Nodes, histories: Histories) -> di
 
 
 @torch.no_grad()
-def encode_items(encoder: DomainViews, nodes: Nodes, items: IntArray) -> FloatArray:
+def encode_items(encoder: MultiDomainEncoder, nodes: Nodes, items: IntArray) -> FloatArray:
     """Return unit item vectors for scoring, `[len(items), dim]`."""
     offered: FloatArray = encoder.offered(nodes, torch.from_numpy(items).to(nodes.score.device)).cpu().numpy()
     return offered

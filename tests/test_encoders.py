@@ -5,10 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import csr_array
 
 from graphrec.core.errors import ArtifactError
-from graphrec.encoders.domain_views import DomainViews
+from graphrec.encoders.config import EncoderConfig
 from graphrec.encoders.pretrained import FULL, TRAIN, Pretrained
+from graphrec.encoders.registry import ENCODERS, make_encoder
+from graphrec.encoders.spectral import spectral_vectors
 from graphrec.graph.graph import Edges, EventEdges, MultiDomainGraph
 from graphrec.graph.histories import Histories
 
@@ -70,7 +73,13 @@ def small_graph():
 
 
 def encoder(kg_weight=0.5, domains=("a", "b")):
-    return DomainViews(small_graph(), domains, dim=8, reach=5, decay=0.5, kg_weight=kg_weight, gate=0.3, seed=0)
+    return made("views", domains, dim=8, reach=5, decay=0.5, kg_weight=kg_weight)
+
+
+def made(kind, domains=("a", "b"), graph=None, seed=0, **options):
+    graph = graph or small_graph()
+    histories = Histories.of(graph, domains, with_valid=False)
+    return make_encoder(graph, histories, domains, EncoderConfig(kind=kind, **options), seed)
 
 
 def unit(vector):
@@ -117,3 +126,71 @@ def test_items_of_two_domains_meet_in_an_entity_and_items_of_no_domain_stay_out(
 def test_the_first_vectors_of_a_domain_do_not_depend_on_the_other_domains():
     assert torch.equal(encoder().context[:2], encoder(domains=("b", "a")).context[:2])
     assert torch.equal(encoder().context[:2], encoder(domains=("a",)).context[:2])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("user_vectors", [False, True])
+def test_lightgcn_is_what_its_paper_says_domain_by_domain(user_vectors):
+    model = made("lightgcn", dim=8, layers=2, user_vectors=user_vectors, kg_weight=0.0)
+    nodes, p = model.nodes(), model.vector
+    # Domain a: users 0 and 1, items 0 and 1, events (0,0) (0,1) (1,1); domain b: user 0, items 2 and 3.
+    start = torch.cat([model.user if user_vectors else torch.zeros(3, 8), p[:4]])
+    a = torch.zeros(7, 7)
+    for row, column in ((0, 3), (0, 4), (1, 4), (2, 5), (2, 6)):
+        a[row, column] = a[column, row] = 1
+    a = a / (a.sum(0).sqrt()[:, None] * a.sum(0).sqrt())
+    want = start + a @ start + a @ a @ start
+    assert torch.allclose(nodes.user, want[:3], atol=1e-6) and torch.allclose(nodes.score[:4], want[3:], atol=1e-6)
+    histories = Histories.of(small_graph(), model.domains, with_valid=False)
+    views = model.views(nodes, histories.latest(np.array([0, 1]), 0))
+    assert torch.allclose(views[0, 1], unit(want[2]), atol=1e-6) and torch.allclose(
+        views[1, 0], unit(want[1]), atol=1e-6
+    )
+    assert not views[1, 1].any()
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ENCODERS)
+def test_the_view_of_a_domain_knows_nothing_of_the_events_of_another(kind):
+    graph = small_graph()
+    other = EventEdges(user=np.array([0, 1]), item=np.array([3, 3]), valid=np.zeros(2, bool))
+    changed = replace(graph, events={**graph.events, "b": other})
+    views = []
+    for each in (graph, changed):
+        model = made(kind, graph=each, dim=8, kg_weight=0.0)
+        rows = Histories.of(each, model.domains, with_valid=False).latest(np.array([0, 1]), model.reach)
+        views.append(model.views(model.nodes(), rows))
+    assert torch.allclose(views[0][:, 0], views[1][:, 0]) and not torch.allclose(views[0][:, 1], views[1][:, 1])
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ENCODERS)
+def test_an_encoder_looks_at_the_events_it_is_told_to(kind):
+    graph = small_graph()
+    first = graph.events["a"]
+    late = replace(
+        graph,
+        events={**graph.events, "a": EventEdges(user=first.user, item=first.item, valid=np.array([0, 1, 0], bool))},
+    )
+    model, views = made(kind, graph=late, dim=8), []
+    for with_valid in (False, True, False):
+        histories = Histories.of(late, model.domains, with_valid=with_valid)
+        model.look_at(histories)
+        views.append(model.views(model.nodes(), histories.latest(np.array([0]), model.reach)))
+    assert torch.equal(views[0], views[2]) and not torch.allclose(views[0], views[1])
+
+
+def test_spectral_vectors_are_the_singular_vectors():
+    rng = np.random.default_rng(0)
+    dense = (rng.random((30, 12)) < 0.3).astype(np.float32)
+    dense[:, 11] = 0
+    history = csr_array(dense)
+    scale = [np.sqrt(np.maximum(dense.sum(axis), 1)) for axis in (1, 0)]
+    _, size, right = np.linalg.svd(dense / scale[0][:, None] / scale[1])
+    made = spectral_vectors(history, 5, 0)
+    want = (right[:5] * np.sqrt(size[:5])[:, None]).T
+    assert np.allclose(
+        made @ made.T, want @ want.T * np.square(1 / np.linalg.norm(want[:11], axis=1).mean()), atol=1e-3
+    )
+    assert not made[11].any() and np.linalg.norm(made[:11], axis=1).mean() == pytest.approx(1, abs=1e-3)
+    assert spectral_vectors(history, 40, 0).shape == (12, 40) and not spectral_vectors(csr_array((3, 2)), 4, 0).any()

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from graphrec.core.errors import ConfigError
-from graphrec.losses.registry import LOSSES, MASKED, make_loss
+from graphrec.losses.ranking import MASKED, Offers
+from graphrec.losses.registry import LOSSES, make_loss
 from graphrec.samplers.negatives import NegativeSampler
 
 ZERO, ZEROS = torch.zeros(1), torch.zeros(2)
@@ -73,3 +74,21 @@ def test_negatives_come_as_often_as_log_q_says(power):
     drawn = sampler.draw(np.random.default_rng(1), 200_000)
     assert np.allclose(np.bincount(drawn, minlength=4) / len(drawn), np.exp(sampler.log_q), atol=0.01)
     assert np.allclose(np.exp(sampler.log_q), np.array([1, 2, 8, 4]) ** power / sum(np.array([1, 2, 8, 4]) ** power))
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_from_vectors_it_is_what_it_is_from_scores(name, monkeypatch):
+    monkeypatch.setattr("graphrec.losses.fused_softmax._BLOCK", 30)
+    draw = torch.Generator().manual_seed(0)
+    z, pos, neg = (torch.randn(n, 4, generator=draw, requires_grad=True) for n in (17, 17, 9))
+    # Negatives repeat themselves, and some are a row's own positive.
+    pos_item, neg_item = torch.arange(17) % 6, torch.tensor([3, 3, 7, 0, 11, 0, 3, 5, 12])
+    pos_log_q, neg_log_q = torch.randn(17, generator=draw), torch.randn(9, generator=draw)
+    loss = make_loss(name, 0.5)
+    scores = (z @ neg.T).masked_fill(pos_item[:, None] == neg_item, MASKED)
+    slow = 3 * loss((z * pos).sum(dim=1), scores, pos_log_q, neg_log_q)
+    offers = Offers(pos=pos, neg=neg, pos_item=pos_item, neg_item=neg_item, pos_log_q=pos_log_q, neg_log_q=neg_log_q)
+    fast = 3 * loss.of_vectors(z, offers)
+    assert torch.allclose(fast, slow, atol=1e-5)
+    for mine, other in zip(*(torch.autograd.grad(value, (z, pos, neg)) for value in (fast, slow)), strict=True):
+        assert torch.allclose(mine, other, atol=1e-5)

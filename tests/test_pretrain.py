@@ -6,15 +6,16 @@ import torch
 
 from graphrec.core.tracking import NullTracker
 from graphrec.core.workspace import Workspace
-from graphrec.encoders.config import ViewsConfig
+from graphrec.encoders.config import EncoderConfig
 from graphrec.encoders.pretrained import FULL, TRAIN
+from graphrec.encoders.registry import ENCODERS
 from graphrec.graph.graph import Edges, EventEdges, MultiDomainGraph
 from graphrec.training.config import FitConfig
 from pretrain.config import PretrainConfig
 from pretrain.stage import pretrain
 
 CONFIG = PretrainConfig(
-    encoder=ViewsConfig(dim=16),
+    encoder=EncoderConfig(dim=16),
     fit=FitConfig(epochs=10, lr=0.02, batch_size=256, patience=5),
     num_negatives=64,
 )
@@ -72,6 +73,17 @@ def test_one_domain_works_with_every_loss(tmp_path, loss, in_batch):
     config = PretrainConfig(encoder=CONFIG.encoder, fit=CONFIG.fit, num_negatives=64, loss=loss, in_batch=in_batch)
     made = run(checkerboard(("a",)), ("a",), tmp_path / "w", config)
     assert parity_gap(made.pretrained.user_views[TRAIN]["a"], made.pretrained.item[TRAIN]["a"]) > 0.2
+
+
+@pytest.mark.parametrize("kind", ENCODERS)
+@pytest.mark.parametrize("start", ["random", "spectral"])
+def test_every_encoder_learns_the_checkerboard_from_every_start(tmp_path, kind, start):
+    encoder = EncoderConfig(dim=16, kind=kind, start=start)
+    config = PretrainConfig(encoder=encoder, fit=CONFIG.fit, num_negatives=64)
+    made = run(checkerboard(), ("a", "b"), tmp_path / "w", config).pretrained
+    for history in (TRAIN, FULL):
+        for domain in ("a", "b"):
+            assert parity_gap(made.user_views[history][domain], made.item[history][domain]) > 0.3
 
 
 def test_no_domains_give_empty_vectors(tmp_path):

@@ -15,7 +15,8 @@ from graphrec.core.tracking import NullTracker
 from graphrec.core.types import JSON, BoolArray, IntArray
 from graphrec.core.workspace import Workspace
 from graphrec.data.dataset import Events
-from graphrec.encoders.domain_views import DomainViews
+from graphrec.encoders.base import MultiDomainEncoder
+from graphrec.encoders.registry import make_encoder
 from graphrec.graph.graph import EventEdges, MultiDomainGraph
 from graphrec.graph.histories import Histories
 from graphrec.metrics.compare import Bootstrap
@@ -78,7 +79,8 @@ def measure(
     """
     assert target in domains
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    encoder = DomainViews(graph, tuple(domains), **vars(config.encoder), seed=seed).to(device)
+    histories = Histories.of(graph, tuple(domains), with_valid=False)
+    encoder = make_encoder(graph, histories, tuple(domains), config.encoder, seed).to(device)
     validation = Validation.of(_validated_on(graph, target), domains)
     task = PretrainTask(encoder, graph, config, validation, seed)
     result = fit(task, config.fit, seed=seed, workspace=workspace, tracker=NullTracker(), label=label)
@@ -98,12 +100,13 @@ def _kept(edges: EventEdges, mask: BoolArray) -> EventEdges:
     return EventEdges(**{name: column[mask] for name, column in vars(edges).items()})
 
 
-def _ranks(encoder: DomainViews, graph: MultiDomainGraph, test: Events, target: str) -> Ranks:
+def _ranks(encoder: MultiDomainEncoder, graph: MultiDomainGraph, test: Events, target: str) -> Ranks:
     histories = Histories.of(graph, encoder.domains, with_valid=True)
     asked = np.isin(test.user, histories.user)
     if not asked.any():
         raise DataError(f"target {target!r}: no user with a history has a test event, so nothing can be measured")
     catalog, events = graph.catalog[target], graph.events[target]
+    encoder.look_at(histories)
     with torch.no_grad():
         nodes = encoder.nodes()
     z = encode_users(encoder, nodes, histories, np.unique(test.user[asked]), encoder.domains.index(target))

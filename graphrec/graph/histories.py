@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from graphrec.core.types import BoolArray, FloatArray, IntArray
 from graphrec.graph.graph import MultiDomainGraph
@@ -13,10 +14,15 @@ from graphrec.graph.graph import MultiDomainGraph
 class Bags:
     """Ragged lists of items, one list per (row, domain), row first: `start` is [num_rows * num_domains].
 
+    `user` [num_rows] is whose row it is, `known` [num_rows, num_domains] whether anything is left of
+    their list in the domain, however few events of it are asked for.
+
     `distance` counts events from the left-out event or, where none is, from the end: the nearest
     has 1. `domain` is that of each item's list, `weight` that of the event.
     """
 
+    user: IntArray
+    known: BoolArray
     item: IntArray
     distance: IntArray
     domain: IntArray
@@ -70,22 +76,32 @@ class Histories:
         first = domain * self.num_users
         return np.diff(self.begin[first : first + self.num_users + 1]) > 0
 
+    def matrix(self, num_items: int) -> csr_array:
+        """Return the weights of all events, `[num_users, num_items]`; those of one pair are added up."""
+        made = csr_array((self.weight, (self.user, self.item)), shape=(self.num_users, num_items))
+        made.sum_duplicates()
+        return made
+
     def around(self, events: IntArray, reach: int) -> Bags:
         """Return one row per event: its user's lists, up to `reach` events either way, the event itself left out.
 
         In other domains than the event's, where there is no left-out event, the last `reach` count.
         """
-        first, stop, middle = self._windows(self.user[events], reach)
+        users = self.user[events]
+        first, stop, middle = self._windows(users, reach)
         own = (np.arange(len(events)), self.domain[events])
-        lists_begin, lists_end = self._lists(self.user[events])
+        begin, end = self._lists(users)
         middle[own] = events
-        first[own] = np.maximum(lists_begin[own], events - reach)
-        stop[own] = np.minimum(lists_end[own], events + reach + 1)
-        return self._bags(first, stop, middle)
+        first[own] = np.maximum(begin[own], events - reach)
+        stop[own] = np.minimum(end[own], events + reach + 1)
+        size = end - begin
+        size[own] -= 1
+        return self._bags(users, size > 0, first, stop, middle)
 
     def latest(self, users: IntArray, reach: int) -> Bags:
         """Return one row per user: the last `reach` events of each of their lists."""
-        return self._bags(*self._windows(users, reach))
+        begin, end = self._lists(users)
+        return self._bags(users, end > begin, *self._windows(users, reach))
 
     def _lists(self, users: IntArray) -> tuple[IntArray, IntArray]:
         rows = np.arange(self.num_domains) * self.num_users + users[:, None]  # [num_rows, num_domains]
@@ -95,7 +111,7 @@ class Histories:
         begin, end = self._lists(users)
         return np.maximum(begin, end - reach), end.copy(), end
 
-    def _bags(self, first: IntArray, stop: IntArray, middle: IntArray) -> Bags:
+    def _bags(self, user: IntArray, known: BoolArray, first: IntArray, stop: IntArray, middle: IntArray) -> Bags:
         size = (stop - first).ravel()
         start = np.cumsum(size) - size
         event = np.arange(size.sum()) + np.repeat(first.ravel() - start, size)
@@ -105,6 +121,8 @@ class Histories:
         start = np.concatenate([[0], np.cumsum(keep)])[start]
         event, distance = event[keep], distance[keep]
         return Bags(
+            user=user,
+            known=known,
             item=self.item[event],
             distance=distance,
             domain=self.domain[event],

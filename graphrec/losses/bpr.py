@@ -5,9 +5,11 @@ from dataclasses import dataclass
 import torch
 from torch.nn.functional import softplus
 
+from graphrec.losses.ranking import RankingLoss
+
 
 @dataclass(frozen=True)
-class BPR:
+class BPR(RankingLoss):
     """-log sigmoid((s+ - s-) / temperature), the mean over all pairs of a row (Rendle et al. 2009, BPR-OPT).
 
     The paper draws one negative per positive and has no temperature; how negatives are drawn is

@@ -30,7 +30,7 @@ from graphrec.core.workspace import Workspace
 from graphrec.data.dataset import DomainSplit, domain_split, load_dataset
 from graphrec.data.history import known_history, train_history
 from graphrec.graph.graph import MultiDomainGraph
-from graphrec.losses.registry import MASKED
+from graphrec.losses.ranking import MASKED
 from graphrec.losses.sampled_softmax import SampledSoftmax
 from graphrec.metrics.groups import GROUPS, popularity_groups
 from graphrec.metrics.ranking import blocks, rank, top_k

@@ -14,3 +14,9 @@ class FitConfig:
     eval_every: int = option(default=1, ge=1, help="Epochs from one validation to the next.")
     weight_decay: float = option(default=0.0, ge=0, help="Decoupled weight decay (AdamW); 0 is plain Adam.")
     clip: float = option(default=0.0, ge=0, help="Largest global norm of the gradient; 0 does not clip.")
+    schedule: str = option(
+        default="constant",
+        choices=("constant", "cosine"),
+        help="Learning rate over the epochs: the same, or falling to a twentieth along half a cosine.",
+    )
+    warmup: int = option(default=0, ge=0, help="First epochs in which the learning rate rises to `lr` in equal steps.")

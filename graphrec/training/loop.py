@@ -21,6 +21,7 @@ from graphrec.training.checkpoint import Checkpoint, Progress, Tensors, optimize
 from graphrec.training.config import FitConfig
 
 B = TypeVar("B")
+_LAST = 0.05  # of the learning rate that a schedule ends with
 Parameters = Mapping[str, torch.nn.Parameter]
 
 
@@ -74,6 +75,8 @@ def fit(
     for epoch in track(range(progress.epoch + 1, config.epochs + 1), label):
         if progress.finished or progress.stale >= config.patience:
             break
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(config, epoch)
         loss = _train_epoch(task, epoch, optimizer, config, label)
         due = epoch % config.eval_every == 0 or epoch == config.epochs
         best = _note(progress, epoch, loss, _score(task) if due else None, parameters, best)
@@ -84,6 +87,16 @@ def fit(
         checkpoint.save(progress, {f"best.{name}": value for name, value in best.items()})
     _assign(parameters, best)
     return FitResult(best_epoch=progress.best_epoch, best=progress.best, start=progress.start, curve=progress.curve)
+
+
+def learning_rate(config: FitConfig, epoch: int) -> float:
+    """Return the learning rate of `epoch` (1, 2, ...), which depends on nothing else, so that a resumed fit has it."""
+    if epoch <= config.warmup:
+        return config.lr * epoch / (config.warmup + 1)
+    if config.schedule == "constant":
+        return config.lr
+    done = (epoch - 1 - config.warmup) / max(1, config.epochs - 1 - config.warmup)
+    return config.lr * (_LAST + (1 - _LAST) * (1 + math.cos(math.pi * done)) / 2)
 
 
 def _train_epoch(task: Task[B], epoch: int, optimizer: torch.optim.Optimizer, config: FitConfig, label: str) -> float:
