@@ -5,7 +5,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from graphrec.baselines import ease, neighbours
-from graphrec.baselines.config import BaselinesConfig, EASEConfig, IALSConfig, ItemKNNConfig, RP3BetaConfig
+from graphrec.baselines.config import BaselinesConfig, EASEConfig, GFCFConfig, IALSConfig, ItemKNNConfig, RP3BetaConfig
 from graphrec.baselines.ease import EASE
 from graphrec.baselines.item_knn import ItemKNN
 from graphrec.baselines.registry import BASELINES, make_baseline
@@ -124,5 +124,18 @@ def test_ials_depends_on_the_seed():
 
 
 def test_an_unknown_name_lists_the_known_ones():
-    with pytest.raises(ConfigError, match="'svd'.*popularity, item_knn, rp3beta, ease, ials"):
+    with pytest.raises(ConfigError, match="'svd'.*popularity, item_knn, rp3beta, ease, gf_cf, ials"):
         make_baseline("svd", SMALL)
+
+
+def test_gf_cf_is_its_two_filters():
+    history = noise()
+    dense = history.toarray()
+    root = [np.sqrt(dense.sum(axis)) for axis in (1, 0)]
+    normal = dense / root[0][:, None] / root[1]
+    u = np.linalg.svd(normal)[2][:5].T
+    want = dense @ (normal.T @ normal + 0.5 * np.diag(1 / root[1]) @ u @ u.T @ np.diag(root[1]))
+    config = BaselinesConfig(gf_cf=GFCFConfig(dim=5, alpha=0.5))
+    np.testing.assert_allclose(
+        make_baseline("gf_cf", config).fit(history, seed=0).score(everyone(history)), want, atol=1e-3
+    )

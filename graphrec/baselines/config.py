@@ -50,6 +50,14 @@ class IALSConfig:
 
 
 @config
+class GFCFConfig:
+    """Options of GF-CF."""
+
+    dim: int = option(default=256, ge=1, help="Smooth directions that the low-pass filter keeps.")
+    alpha: float = option(default=0.3, ge=0, help="Weight of the low-pass filter beside the linear one.")
+
+
+@config
 class BaselinesConfig:
     """Options of all baselines; the sections are called like the rows of the registry."""
 
@@ -57,4 +65,5 @@ class BaselinesConfig:
     item_knn: ItemKNNConfig = option(default=ItemKNNConfig(), help="Options of item-kNN.")
     rp3beta: RP3BetaConfig = option(default=RP3BetaConfig(), help="Options of RP3beta.")
     ease: EASEConfig = option(default=EASEConfig(), help="Options of EASE.")
+    gf_cf: GFCFConfig = option(default=GFCFConfig(), help="Options of GF-CF.")
     ials: IALSConfig = option(default=IALSConfig(), help="Options of iALS.")

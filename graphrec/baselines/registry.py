@@ -15,6 +15,7 @@ BASELINES = {
     "item_knn": "graphrec.baselines.item_knn:ItemKNN",
     "rp3beta": "graphrec.baselines.rp3beta:RP3Beta",
     "ease": "graphrec.baselines.ease:EASE",
+    "gf_cf": "graphrec.baselines.gf_cf:GFCF",
     "ials": "graphrec.baselines._implicit:IALS",
 }
 """Name -> class. A new one = one file, one row here, one section in `config.py`."""

@@ -1,0 +1,194 @@
+"""Pretraining measured: quality against published numbers, and the time to get there.
+
+    GRAPHREC_DATA=FOLDER python -m benchmarks.pretrain gowalla --seeds 3     # epoch by validation, refit, test once
+    GRAPHREC_DATA=FOLDER python -m benchmarks.pretrain speed --seeds 1       # from the parquet file to a test number
+
+`--graph FOLDER` writes the prepared graph and test events there, or reads them where they are, so that a machine
+without the data can run it. `--out` takes checkpoints (a killed run goes on) and `pretrain.jsonl`, a line per run.
+"""
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file, save_file
+from scipy.sparse import csr_array
+
+from graphrec.core.tracking import NullTracker
+from graphrec.core.types import JSON, FloatArray, IntArray
+from graphrec.core.workspace import Workspace
+from graphrec.encoders.base import MultiDomainEncoder
+from graphrec.encoders.config import EncoderConfig
+from graphrec.encoders.registry import make_encoder
+from graphrec.graph.graph import EventEdges, MultiDomainGraph
+from graphrec.graph.histories import Histories
+from graphrec.metrics.measures import ndcg, recall
+from graphrec.metrics.ranking import rank
+from graphrec.metrics.scorers import VectorScorer
+from graphrec.training.config import FitConfig
+from graphrec.training.loop import FitResult, fit
+from pretrain.config import PretrainConfig
+from pretrain.task import PretrainTask
+from pretrain.validate import Validation, encode_items, encode_users
+
+DOMAIN, CUTOFF = "places", 20
+
+QUALITY = PretrainConfig(
+    encoder=EncoderConfig(kind="lightgcn", start="spectral", layers=2, kg_weight=0.0),
+    fit=FitConfig(epochs=60, lr=2e-2, batch_size=8192, schedule="cosine", eval_every=10, patience=3),
+    temperature=0.1,
+    num_negatives=8192,
+    negative_power=1.0,
+    balance=1.0,
+)
+"""Chosen on validation (seed 0) among temperatures, learning rates, numbers of negatives and layers."""
+
+SPEED = replace(QUALITY, num_negatives=2048, fit=replace(QUALITY.fit, epochs=8, eval_every=8))
+"""The same with a quarter of the negatives and few epochs, likewise chosen on validation."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One domain's graph and its test events."""
+
+    graph: MultiDomainGraph
+    user: IntArray
+    item: IntArray
+
+    @classmethod
+    def prepare(cls) -> "Problem":
+        """Read and split the data as the shipped configuration says."""
+        from graphrec.cli.config import load_config
+        from graphrec.cli.examples import example_folder
+        from graphrec.graph.build import build_graph
+        from graphrec.stages.ingest import ingest, read
+
+        config = load_config(example_folder() / "gowalla.yaml", [])
+        built, _ = ingest(read(config.ingest), config.ingest, seed=0)
+        triples = built.dataset.triples
+        graph = build_graph(built.dataset, triples.confidence, keep=np.ones(len(triples), bool), drop_relations=())
+        return cls(graph, built.test.user, built.test.item)
+
+    @classmethod
+    def get(cls, folder: Path | None) -> "Problem":
+        """Read the problem from `folder`, or prepare it and leave it there for the next."""
+        if folder is not None and (folder / "test.safetensors").exists():
+            test = load_file(folder / "test.safetensors")
+            return cls(MultiDomainGraph.load(folder), test["user"], test["item"])
+        made = cls.prepare()
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            made.graph.save(folder)
+            save_file({"user": made.user, "item": made.item}, folder / "test.safetensors")
+        return made
+
+    @property
+    def with_valid(self) -> "Problem":
+        """The problem with its validation events among the train events."""
+        events = self.graph.events[DOMAIN]
+        valid = np.zeros(len(events), dtype=np.bool_)
+        whole = EventEdges(user=events.user, item=events.item, valid=valid, weight=events.weight)
+        return replace(self, graph=replace(self.graph, events={DOMAIN: whole}))
+
+
+def main() -> None:
+    """Run what the command line asks for and print a line per run."""
+    options = _arguments()
+    os.environ.setdefault("GRAPHREC_DATA", str(options.data) if options.data else "")
+    options.out.mkdir(parents=True, exist_ok=True)
+    run = {"gowalla": gowalla, "speed": speed}[options.what]
+    for row in run(options):
+        line = json.dumps({"what": options.what, "device": _device().type, "threads": torch.get_num_threads(), **row})
+        with (options.out / "pretrain.jsonl").open("a") as file:
+            file.write(line + "\n")
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
+
+
+def gowalla(options: argparse.Namespace) -> Iterator[JSON]:
+    """Choose the epoch on validation, train anew on train and validation events for as many, rank the test events."""
+    problem = Problem.get(options.graph)
+    for seed in range(options.first, options.first + options.seeds):
+        began = time.perf_counter()
+        epochs, valid = options.epochs, None
+        if not epochs:
+            chosen = _train(problem, QUALITY, seed, options.out, "chosen")[1]
+            epochs, valid = chosen.best_epoch, chosen.best
+        again = replace(QUALITY, fit=replace(QUALITY.fit, epochs=epochs))
+        encoder, _ = _train(problem.with_valid, again, seed, options.out, "refit")
+        yield {
+            "seed": seed,
+            "epochs": epochs,
+            "valid_ndcg@10": valid,
+            **_test(encoder, problem),
+            "seconds": round(time.perf_counter() - began, 1),
+        }
+
+
+def speed(options: argparse.Namespace) -> Iterator[JSON]:
+    """Time everything from the data file to vectors, then rank the test events."""
+    for seed in range(options.first, options.first + options.seeds):
+        began = time.perf_counter()
+        problem = Problem.get(None) if options.graph is None else Problem.get(options.graph)
+        encoder, _ = _train(problem.with_valid, SPEED, seed, options.out, f"speed{time.time_ns()}")
+        seconds = time.perf_counter() - began
+        yield {"seed": seed, "epochs": SPEED.fit.epochs, "seconds": round(seconds, 1), **_test(encoder, problem)}
+
+
+def _train(
+    problem: Problem, config: PretrainConfig, seed: int, out: Path, label: str
+) -> tuple[MultiDomainEncoder, FitResult]:
+    graph, domains = problem.graph, (DOMAIN,)
+    histories = Histories.of(graph, domains, with_valid=False)
+    encoder = make_encoder(graph, histories, domains, config.encoder, seed).to(_device())
+    task = PretrainTask(encoder, graph, config, Validation.of(graph, domains), seed)
+    folder = out / f"gowalla-{seed}"
+    folder.mkdir(exist_ok=True)
+    return encoder, fit(
+        task, config.fit, seed=seed, workspace=Workspace(folder), tracker=NullTracker(), label=f"{label}-{seed}"
+    )
+
+
+def _test(encoder: MultiDomainEncoder, problem: Problem) -> JSON:
+    graph = problem.with_valid.graph
+    histories = Histories.of(graph, encoder.domains, with_valid=True)
+    encoder.look_at(histories)
+    with torch.no_grad():
+        nodes = encoder.nodes()
+    catalog, events = graph.catalog[DOMAIN], graph.events[DOMAIN]
+    z: FloatArray = encode_users(encoder, nodes, histories, np.unique(problem.user), 0)
+    scorer = VectorScorer(z, encode_items(encoder, nodes, catalog))
+    ones = np.ones(len(events), dtype=np.float32)
+    seen = csr_array((ones, (events.user, np.searchsorted(catalog, events.item))), (graph.num_users, len(catalog)))
+    ranks = rank(scorer, problem.user, np.searchsorted(catalog, problem.item), seen).ranks
+    return {
+        f"{name}@{CUTOFF}": round(float(measure(ranks, CUTOFF).mean()), 5)
+        for name, measure in (("recall", recall), ("ndcg", ndcg))
+    }
+
+
+def _device() -> torch.device:
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=sys.modules[__name__].__doc__.splitlines()[0])
+    parser.add_argument("what", choices=("gowalla", "speed"))
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--graph", type=Path, help="Folder of the prepared problem, made where it is missing.")
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--epochs", type=int, default=0, help="Refit only, for this many epochs; 0: validation says.")
+    parser.add_argument("--first", type=int, default=0, help="First seed.")
+    parser.add_argument("--out", type=Path, default=Path("runs/bench/pretrain"))
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

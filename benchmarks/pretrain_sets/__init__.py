@@ -1,0 +1,1 @@
+"""Measurements of pretraining that need more than one domain."""

@@ -1,0 +1,238 @@
+"""One multi-domain model beside every baseline, in every domain: is pretraining on all worth it?
+
+    GRAPHREC_DATA=FOLDER python -m benchmarks.pretrain_sets.domains amazon5 --seeds 5
+    GRAPHREC_DATA=FOLDER python -m benchmarks.pretrain_sets.domains amazon5 --seeds 5 --print
+
+Sets are shipped configurations. `graphrec` is pretrained on all domains at once, the epoch chosen by the mean validation
+NDCG@10, then trained anew on train and validation events for as many epochs. Baselines learn from train and validation
+events, of the domain alone (`own`) or of all domains (`merged`, where their memory allows). Every item of the domain is ranked
+for every test event; seen items are left out. Differences are paired over users, whose values are means over seeds.
+Cells stand in `--out`, so that a killed run goes on; deterministic baselines are fitted once.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy.sparse import csr_array
+
+from graphrec.baselines.config import BaselinesConfig
+from graphrec.baselines.registry import BASELINES, make_baseline
+from graphrec.cli.config import load_config
+from graphrec.cli.examples import example_folder
+from graphrec.core.config import ConfigError
+from graphrec.core.progress import logger
+from graphrec.core.tracking import NullTracker
+from graphrec.core.types import FloatArray, IntArray, Scorer
+from graphrec.core.workspace import Workspace
+from graphrec.data.dataset import Events
+from graphrec.encoders.registry import make_encoder
+from graphrec.graph.build import build_graph
+from graphrec.graph.graph import EventEdges, MultiDomainGraph
+from graphrec.graph.histories import Histories
+from graphrec.metrics.compare import Bootstrap
+from graphrec.metrics.measures import Values, hit_rate, ndcg
+from graphrec.metrics.ranking import rank
+from graphrec.metrics.scorers import VectorScorer
+from graphrec.stages.ingest import ingest, read
+from graphrec.training.loop import fit
+from pretrain.config import PretrainConfig
+from pretrain.task import PretrainTask
+from pretrain.validate import Validation, encode_items, encode_users
+
+OURS, RANDOM = "graphrec", ("ials", "gf_cf")
+MERGED = ("item_knn", "rp3beta", "ials")
+"""Baselines that stand for all domains at once: EASE and GF-CF are too large there."""
+METRICS = {"ndcg@10": ndcg, "hr@10": hit_rate}
+
+
+@dataclass(frozen=True, kw_only=True)
+class World:
+    """A set, split: the graph without test events, and the test events."""
+
+    name: str
+    graph: MultiDomainGraph
+    test: Events
+    pretrain: PretrainConfig
+
+    @classmethod
+    def of(cls, name: str, overrides: list[str]) -> "World":
+        """Read and split the shipped configuration `name`."""
+        config = load_config(example_folder() / f"{name}.yaml", overrides)
+        built, _ = ingest(read(config.ingest), config.ingest, seed=0)
+        triples, keep = built.dataset.triples, np.ones(len(built.dataset.triples), dtype=np.bool_)
+        graph = build_graph(built.dataset, triples.confidence, keep=keep, drop_relations=config.merge.drop_relations)
+        return cls(name=name, graph=graph, test=built.test, pretrain=config.pretrain)
+
+    @property
+    def whole(self) -> MultiDomainGraph:
+        """The graph with its validation events among the train events."""
+        return replace(self.graph, events={name: _trained(edges) for name, edges in self.graph.events.items()})
+
+    def asked(self, domain: str) -> tuple[IntArray, IntArray]:
+        """Return the users and the catalogue positions of the test events of `domain`."""
+        events = self.test.of(list(self.graph.catalog).index(domain))
+        return events.user, np.searchsorted(self.graph.catalog[domain], events.item)
+
+    def history(self, domain: str) -> csr_array:
+        """Return who had what in `domain`, `[num_users, num_items of the domain]`, ones."""
+        events, catalog = self.graph.events[domain], self.graph.catalog[domain]
+        return _ones(events.user, np.searchsorted(catalog, events.item), (self.graph.num_users, len(catalog)))
+
+
+def main() -> None:
+    """Fill the cells that are missing, then print the table."""
+    options = _arguments()
+    if not options.print:
+        world = World.of(options.set, options.override)
+        for seed in range(options.first, options.first + options.seeds):
+            for name, values in cells(world, seed, options.out):
+                logger.info("%s, seed %d: %s done (%d domains)", options.set, seed, name, len(values))
+    sys.stdout.write(table(options.out / options.set) + "\n")
+
+
+def cells(world: World, seed: int, out: Path) -> Iterator[tuple[str, Mapping[str, Values]]]:
+    """Yield each model's values, made or read: {domain/metric: one value per user}."""
+    folder = out / world.name
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in (OURS, *_baselines(world)):
+        if seed and name != OURS and name.split()[0] not in RANDOM:
+            continue
+        path = folder / f"{name.replace(' ', '_')}-{seed}.npz"
+        if not path.exists():
+            found = _ours(world, seed, folder) if name == OURS else _theirs(world, name, seed)
+            part = path.with_suffix(".part.npz")
+            np.savez_compressed(part, **found)
+            part.replace(path)
+        yield name, dict(np.load(path))
+
+
+def _baselines(world: World) -> list[str]:
+    return [
+        *(f"{name} own" for name in BASELINES),
+        *(f"{name} merged" for name in MERGED if len(world.graph.catalog) > 1),
+    ]
+
+
+def _ours(world: World, seed: int, folder: Path) -> dict[str, FloatArray]:
+    domains = tuple(world.graph.catalog)
+    _, chosen = _train(world.graph, domains, world.pretrain, seed, folder / f"{OURS}-{seed}")
+    again = replace(world.pretrain, fit=replace(world.pretrain.fit, epochs=chosen))
+    encoder, _ = _train(world.whole, domains, again, seed, folder / f"{OURS}-refit-{seed}")
+    histories = Histories.of(world.whole, domains, with_valid=False)
+    with torch.no_grad():
+        nodes = encoder.nodes()
+    found: dict[str, FloatArray] = {}
+    for index, domain in enumerate(domains):
+        user, _ = world.asked(domain)
+        z = encode_users(encoder, nodes, histories, np.unique(user), index)
+        found |= _measured(world, domain, VectorScorer(z, encode_items(encoder, nodes, world.graph.catalog[domain])))
+    return found
+
+
+def _train(graph: MultiDomainGraph, domains: tuple[str, ...], config: PretrainConfig, seed: int, folder: Path):  # type: ignore[no-untyped-def] # noqa: ANN202
+    folder.mkdir(exist_ok=True)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    histories = Histories.of(graph, domains, with_valid=False)
+    encoder = make_encoder(graph, histories, domains, config.encoder, seed).to(device)
+    task = PretrainTask(encoder, graph, config, Validation.of(graph, domains), seed)
+    made = fit(task, config.fit, seed=seed, workspace=Workspace(folder), tracker=NullTracker(), label="pretrain")
+    return encoder, made.best_epoch
+
+
+def _theirs(world: World, name: str, seed: int) -> dict[str, FloatArray]:
+    kind, scope = name.split()
+    found: dict[str, FloatArray] = {}
+    merged = _fitted(kind, _all(world), seed) if scope == "merged" else None
+    for domain in world.graph.catalog:
+        scorer = _Part(merged, world.graph.catalog[domain]) if merged else _fitted(kind, world.history(domain), seed)
+        found |= _measured(world, domain, scorer)
+    return found
+
+
+def _fitted(kind: str, history: csr_array, seed: int) -> Scorer:
+    return make_baseline(kind, BaselinesConfig()).fit(history, seed)
+
+
+def _all(world: World) -> csr_array:
+    events = world.graph.events.values()
+    user, item = (np.concatenate([getattr(e, name) for e in events]) for name in ("user", "item"))
+    return _ones(user, item, (world.graph.num_users, world.graph.num_items))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The scores of some items of a scorer."""
+
+    whole: Scorer
+    items: IntArray
+
+    def score(self, users: IntArray) -> FloatArray:
+        return self.whole.score(users)[:, self.items]
+
+
+def _measured(world: World, domain: str, scorer: Scorer) -> dict[str, FloatArray]:
+    user, place = world.asked(domain)
+    if not len(user):
+        return {}
+    ranks = rank(scorer, user, place, world.history(domain)).ranks
+    return {f"{domain}/{name}": measure(ranks, 10).astype(np.float32) for name, measure in METRICS.items()}
+
+
+def table(folder: Path) -> str:
+    """Return a Markdown table per domain: mean, spread over seeds, and ours minus each with its 95 % interval."""
+    found: dict[str, list[Mapping[str, FloatArray]]] = {}
+    for path in sorted(folder.glob("*.npz")):
+        found.setdefault(path.stem.rsplit("-", 1)[0].replace("_own", " own").replace("_merged", " merged"), []).append(
+            dict(np.load(path))
+        )
+    if OURS not in found:
+        raise ConfigError(f"{folder}: no cell of {OURS}; run without --print first")
+    rows = ["| domain | model | seeds | NDCG@10 | HR@10 | ours over it (95 %) |", "|---|---|---|---|---|---|"]
+    for domain in dict.fromkeys(key.split("/")[0] for key in found[OURS][0]):
+        users = {name: np.mean([cell[f"{domain}/ndcg@10"] for cell in cells], axis=0) for name, cells in found.items()}
+        drawn = Bootstrap.draw(users, seed=0)
+        for name in sorted(users, key=lambda n: -users[n].mean()):
+            rows.append(_row(domain, name, found[name], drawn))
+    return "\n".join(rows)
+
+
+def _row(domain: str, name: str, found: list[Mapping[str, FloatArray]], drawn: Bootstrap) -> str:
+    columns = []
+    for metric in METRICS:
+        means = [float(cell[f"{domain}/{metric}"].mean()) for cell in found]
+        spread = f" ± {np.std(means, ddof=1):.4f}" if len(means) > 1 else ""
+        columns.append(f"{np.mean(means):.4f}{spread}")
+    gain = drawn.difference(OURS, name)
+    against = "" if name == OURS else f"{gain.mean:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
+    return f"| {domain} | {name} | {len(found)} | {' | '.join(columns)} | {against} |"
+
+
+def _trained(edges: EventEdges) -> EventEdges:
+    return replace(edges, valid=np.zeros(len(edges), dtype=np.bool_))
+
+
+def _ones(user: IntArray, item: IntArray, shape: tuple[int, int]) -> csr_array:
+    made = csr_array((np.ones(len(user), dtype=np.float32), (user, item)), shape=shape)
+    made.sum_duplicates()
+    made.data[:] = 1
+    return made
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=sys.modules[__name__].__doc__.splitlines()[0])
+    parser.add_argument("set", help="Name of a shipped configuration.")
+    parser.add_argument("override", nargs="*", help="Options of it, KEY=VALUE.")
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0, help="First seed.")
+    parser.add_argument("--out", type=Path, default=Path("runs/bench/pretrain_sets"))
+    parser.add_argument("--print", action="store_true", help="Only print the table of what is there.")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
