@@ -3,11 +3,11 @@
     GRAPHREC_DATA=FOLDER python -m benchmarks.pretrain_sets.domains amazon5 --seeds 5
     GRAPHREC_DATA=FOLDER python -m benchmarks.pretrain_sets.domains amazon5 --seeds 5 --print
 
-Sets are shipped configurations. `graphrec` is pretrained on all domains at once, the epoch chosen by the mean validation
-NDCG@10, then trained anew on train and validation events for as many epochs. Baselines learn from train and validation
-events, of the domain alone (`own`) or of all domains (`merged`, where their memory allows). Every item of the domain is ranked
-for every test event; seen items are left out. Differences are paired over users, whose values are means over seeds.
-Cells stand in `--out`, so that a killed run goes on; deterministic baselines are fitted once.
+Sets are shipped configurations. `graphrec` is pretrained on all domains at once, the epoch chosen by the mean
+validation NDCG@10, then trained anew on train and validation events for as many epochs. Baselines learn from train and
+validation events, of the domain alone (`own`) or of all domains (`merged`, where their memory allows). Every item of
+the domain is ranked for every test event; seen items are left out. Differences are paired over users, whose values are
+means over seeds. Cells stand in `--out`, so that a killed run goes on; deterministic baselines are fitted once.
 """
 
 import argparse
