@@ -1,5 +1,7 @@
 """The graph: triples resolved through links, histories with one event left out, propagation, the merge stage."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -8,13 +10,15 @@ import torch
 from graphrec.core.errors import ArtifactError, ConfigError
 from graphrec.core.ids import IdMap
 from graphrec.data.dataset import Dataset, Events, Triples
+from graphrec.graph import _numba_propagate
 from graphrec.graph._pyg import to_hetero
 from graphrec.graph.adjacency import propagate, symmetric_adjacency, to_torch
 from graphrec.graph.build import build_graph
 from graphrec.graph.graph import MultiDomainGraph
 from graphrec.graph.histories import Histories
 from graphrec.stages.config import MergeConfig
-from graphrec.stages.merge import Believed, merge, summarize
+from graphrec.stages.merge import Believed, merge, summarize, with_texts
+from graphrec.text.config import ReadConfig
 
 
 def ids(*values):
@@ -148,6 +152,20 @@ def test_merge_takes_what_denoise_keeps_with_its_weight():
     assert summarize(dataset(), said, graph, strict)["num_triples_below_threshold"] == 1
 
 
+def test_the_graph_holds_item_texts_when_asked(tmp_path, monkeypatch):
+    monkeypatch.setattr("graphrec.text.read._BUNDLED", "no_such_package")
+    told = replace(dataset(), text=("red shoe", "red boot", "", "red shoe", "blue lamp"))
+    config = MergeConfig(item_text=True, reading=ReadConfig(dim=3))
+    plain = merge(told, believed(*[(1, True, 0.9)] * 4), config)
+    assert plain.item_text.shape == (5, 0)
+    graph = with_texts(plain, told, config, seed=0)
+    like = graph.item_text @ graph.item_text.T
+    assert like[0, 3] == pytest.approx(1, abs=1e-5) and like[0, 1] > like[0, 4] + 0.2 and not graph.item_text[2].any()
+    for made in (plain, graph):
+        made.save(tmp_path)
+        assert np.array_equal(MultiDomainGraph.load(tmp_path).item_text, made.item_text)
+
+
 def test_what_denoise_wrote_is_read(tmp_path):
     columns = {"probability": [0.5, 1.0], "keep": [True, False], "weight": [0.25, 1.0], "guarded": [False, False]}
     schema = {"probability": pl.Float32, "weight": pl.Float32}
@@ -206,3 +224,30 @@ def test_fast_propagation_equals_the_dense_product_forward_and_backward():
         (product(adjacency, product(adjacency, z).tanh()) * weight).sum().backward()
     assert torch.allclose(fast.grad, slow.grad, atol=1e-6)
     assert torch.allclose(propagate(to_torch(matrix), fast), torch.from_numpy(matrix.toarray()) @ slow, atol=1e-6)
+
+
+@pytest.mark.parametrize("dim", [16, 64, 80, 24])
+def test_propagation_equals_the_library_whatever_the_tasks_and_threads(monkeypatch, dim):
+    draw = np.random.default_rng(0)
+    source, target = (draw.integers(0, 150, 4000) for _ in range(2))
+    # The last nodes have no edges.
+    adjacency = to_torch(symmetric_adjacency(source, target, draw.random(4000).astype(np.float32), 170))
+    z = torch.from_numpy(draw.normal(size=(170, dim)).astype(np.float32))
+    expected = adjacency.to_dense() @ z
+    whole = propagate(adjacency, z)
+    assert torch.allclose(whole, expected, atol=1e-5) and not whole[150:].any()
+    monkeypatch.setattr(_numba_propagate, "_TASK", 100)
+    monkeypatch.setattr(_numba_propagate, "_COPIED", 0)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(3)
+        # Twice, as the second call finds the space that the first one left.
+        assert torch.equal(propagate(adjacency, z), whole) and torch.equal(propagate(adjacency, 2 * z), 2 * whole)
+    finally:
+        torch.set_num_threads(before)
+    assert torch.allclose(propagate(adjacency, z.T.contiguous().T), expected, atol=1e-5)
+
+
+def test_a_matrix_without_entries_gives_zeros():
+    empty = to_torch(symmetric_adjacency(ids(), ids(), np.empty(0, dtype=np.float32), 5))
+    assert propagate(empty, torch.ones(5, 16)).tolist() == [[0.0] * 16] * 5

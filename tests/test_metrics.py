@@ -120,6 +120,61 @@ def test_vector_scorer_is_the_dot_product():
     np.testing.assert_allclose(scorer.score(ids(1, 0)), [[1.0, -1.0], [5.0, -2.0]])
 
 
+class Hidden:
+    """A scorer whose vectors `rank` cannot see, so that it goes through blocks of scores."""
+
+    def __init__(self, scorer):
+        self.score = scorer.score
+
+
+@pytest.mark.parametrize("dim", [1, 7, 64])
+@pytest.mark.parametrize(("num_users", "num_items"), [(1, 3), (300, 47), (37, 1700)])
+@pytest.mark.parametrize("levels", [1, 3, None])
+def test_fused_pass_equals_blocks_of_scores(monkeypatch, dim, num_users, num_items, levels):
+    rng = np.random.default_rng(dim + num_items)
+    user, item = (
+        rng.standard_normal((n, dim)) if levels is None else rng.integers(-levels, levels + 1, (n, dim))
+        for n in (num_users, num_items)
+    )
+    scorer = VectorScorer(user.astype(np.float32), item.astype(np.float32))
+    hidden = rng.random((num_users, num_items)) < 0.2
+    pairs = np.nonzero(~hidden & (rng.random(hidden.shape) < 0.1))
+    history = csr_array(hidden.astype(np.float32))
+    fused = rank(scorer, *pairs, history, top=30)
+    monkeypatch.setattr(ranking, "_BLOCK", 5 * num_items)
+    slow = rank(Hidden(scorer), *pairs, history, top=30)
+    assert fused.ranks.value.tolist() == slow.ranks.value.tolist() and fused.top.tolist() == slow.top.tolist()
+    monkeypatch.setattr(ranking, "_USERS", 8)
+    again = rank(scorer, *pairs, history)
+    assert again.ranks.value.tolist() == slow.ranks.value.tolist() and again.top.shape[1] == 0
+    np.testing.assert_allclose(scorer.score(np.arange(num_users)), user @ item.T, rtol=1e-4, atol=1e-4)
+
+
+def test_fused_pass_takes_histories_as_they_come():
+    scorer = VectorScorer(np.ones((2, 1), dtype=np.float32), np.array([[4], [3], [2], [1]], dtype=np.float32))
+    # Twice the same event, out of order, and a stored zero, which is no event.
+    data, place, start = np.array([1, 1, 1, 0], dtype=np.float32), [1, 0, 1, 2], [0, 3, 4]
+    history = csr_array((data, place, start), shape=(2, 4))
+    found = rank(scorer, ids(0, 1), ids(3, 2), history, top=4)
+    assert found.ranks.value.tolist() == [1, 2] and found.top.tolist() == [[2, 3, -1, -1], [0, 1, 2, 3]]
+    with pytest.raises(AssertionError, match="in the history"):
+        rank(scorer, ids(0), ids(1), history)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
+def test_vectors_whose_scores_are_no_numbers_are_refused(value):
+    scorer = VectorScorer(np.full((1, 2), value, dtype=np.float32), np.ones((3, 2), dtype=np.float32))
+    with pytest.raises(AssertionError, match="NaN or infinity"):
+        rank(scorer, ids(0), ids(1), seen((1, 3)))
+
+
+def test_a_score_has_the_same_bits_in_any_company():
+    rng = np.random.default_rng(1)
+    user, item = (rng.standard_normal((n, 33)).astype(np.float32) for n in (40, 1000))
+    whole = VectorScorer(user, item).score(np.arange(40))
+    assert np.array_equal(VectorScorer(user, item[7:8]).score(ids(3, 39)), whole[[3, 39], 7:8])
+
+
 def test_measures_by_hand():
     # User 0: one item at place 1. User 1: places 1 and 4 of three items, the third beyond k. User 2: beyond k.
     given = ranks([0], [0, 3, 50], [10])

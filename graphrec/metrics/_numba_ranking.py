@@ -39,33 +39,39 @@ def select_top(scores: FloatArray, k: int) -> IntArray:
         place = result[row]
         for position, score in enumerate(scores[row]):
             if score > value[0]:
-                _sink(value, place, k, score, position)
-        # Taking the worst off the heap, again and again, fills the list from its end.
-        for size in range(k - 1, 0, -1):
-            worst_value, worst_place = value[0], place[0]
-            _sink(value, place, size, value[size], place[size])
-            value[size], place[size] = worst_value, worst_place
+                sink(value, place, k, score, position)
+        sort(value, place)
     return result
 
 
-@njit(cache=True, nogil=True, inline="always")  # type: ignore[untyped-decorator]
-def _sink(value: FloatArray, place: IntArray, size: int, new_value: float, new_place: int) -> None:
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def sort(value: FloatArray, place: IntArray) -> None:
+    # Taking the worst off the heap, again and again, fills the list from its end.
+    for size in range(len(value) - 1, 0, -1):
+        worst_value, worst_place = value[0], place[0]
+        sink(value, place, size, value[size], place[size])
+        value[size], place[size] = worst_value, worst_place
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def sink(value: FloatArray, place: IntArray, size: int, new_value: float, new_place: int) -> None:
     # Replace the root of the heap value[:size] by a new entry.
     node = 0
     while True:
         child = 2 * node + 1
         if child >= size:
             break
-        if child + 1 < size and _worse(value, place, child + 1, value[child], place[child]):
+        if child + 1 < size and _worse(value[child + 1], place[child + 1], value[child], place[child]):
             child += 1
-        if not _worse(value, place, child, new_value, new_place):
+        if not _worse(value[child], place[child], new_value, new_place):
             break
         value[node], place[node] = value[child], place[child]
         node = child
     value[node], place[node] = new_value, new_place
 
 
-@njit(cache=True, nogil=True, inline="always")  # type: ignore[untyped-decorator]
-def _worse(value: FloatArray, place: IntArray, node: int, other_value: float, other_place: int) -> bool:
-    # Of equal scores the later position is worse; it leaves the heap first.
-    return bool(value[node] < other_value or (value[node] == other_value and place[node] > other_place))
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _worse(value: float, place: int, other_value: float, other_place: int) -> bool:
+    # Of equal scores the later position is worse; it leaves the heap first. Numbers, not arrays: an
+    # array would be counted as a reference, atomically, at every call.
+    return bool(value < other_value or (value == other_value and place > other_place))

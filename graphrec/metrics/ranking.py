@@ -1,17 +1,24 @@
 """From scores to ranks and top lists, in blocks of users so that memory stays bounded."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
 from graphrec.core.types import BoolArray, FloatArray, IntArray, Scorer
 from graphrec.metrics._numba_ranking import count_rank, select_top
+from graphrec.metrics._numba_scores import rank_users
+from graphrec.metrics.scorers import VectorScorer
 
 _BLOCK = 1 << 22
 """Scores that stand in memory at a time (16 MiB)."""
+
+_USERS = 256
+"""Users of one task of the compiled pass: enough to read every tile of items for, and few enough to share out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,12 +60,44 @@ def rank(scorer: Scorer, user: IntArray, item: IntArray, seen: csr_array, *, top
     order = np.lexsort((item, user))
     user, item = user[order], item[order]
     users, place = np.unique(user, return_inverse=True)
-    value, lists = np.empty(len(user)), np.empty((len(users), min(top, seen.shape[1])), dtype=np.int64)
+    value, lists = np.empty(len(user)), np.full((len(users), min(top, seen.shape[1])), -1, dtype=np.int64)
+    if isinstance(scorer, VectorScorer) and scorer.is_finite:
+        _rank_vectors(scorer, users, np.searchsorted(place, np.arange(len(users) + 1)), item, seen, value, lists)
+        return Ranking(ranks=Ranks(user=user, item=item, value=value), top=lists)
     for start, scores in blocks(scorer, users, seen):
         first, last = np.searchsorted(place, (start, start + len(scores)))
         value[first:last] = pair_ranks(scores, place[first:last] - start, item[first:last])
         lists[start : start + len(scores)] = top_k(scores, lists.shape[1])
     return Ranking(ranks=Ranks(user=user, item=item, value=value), top=lists)
+
+
+def _rank_vectors(
+    scorer: VectorScorer,
+    users: IntArray,
+    start: IntArray,
+    item: IntArray,
+    seen: csr_array,
+    value: NDArray[np.float64],
+    lists: IntArray,
+) -> None:
+    # Fill `value` and `lists`: what the pass over blocks of scores would give, bit for bit.
+    assert len(scorer.item) == seen.shape[1], "a scorer scores the whole catalogue"
+    owner = np.repeat(users, np.diff(start))
+    assert not len(item) or not seen[owner, item].any(), "a held-out item is in the history"
+
+    def work(low: int) -> None:
+        part = slice(low, low + _USERS)
+        history = seen[users[part]]
+        history.sum_duplicates()
+        history.eliminate_zeros()
+        first, known = history.indptr.astype(np.int64), history.indices.astype(np.int64)
+        bounds, vectors = start[low : low + _USERS + 1], scorer.vectors(users[part])
+        rank_users(vectors, scorer.rows, scorer.panels, bounds, item, first, known, value, lists[part])
+
+    scorer.panels  # noqa: B018 - packed once, before the threads ask for it
+    # Threads of our own, not numba's: its threading layers clash with torch's OpenMP and with forks.
+    with ThreadPoolExecutor(torch.get_num_threads()) as pool:
+        list(pool.map(work, range(0, len(users), _USERS)))
 
 
 def blocks(scorer: Scorer, users: IntArray, seen: csr_array) -> Iterator[tuple[int, FloatArray]]:

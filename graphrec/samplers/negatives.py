@@ -1,8 +1,10 @@
 """Shared negatives: one draw of items serves every row of a batch."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
 from graphrec.core.types import FloatArray, IntArray
 
@@ -29,9 +31,16 @@ class NegativeSampler:
 
     def draw(self, rng: np.random.Generator, size: int) -> IntArray:
         """Return `size` positions, drawn with replacement."""
-        offered = np.isfinite(self.log_q)
         if self.power == 0:
-            drawn: IntArray = np.flatnonzero(offered)[rng.integers(int(offered.sum()), size=size)]
+            drawn: IntArray = self._offered[rng.integers(len(self._offered), size=size)]
             return drawn
+        return np.searchsorted(self._ends, rng.random(size), side="right").astype(np.int64)
+
+    @cached_property
+    def _offered(self) -> IntArray:
+        return np.flatnonzero(np.isfinite(self.log_q)).astype(np.int64)
+
+    @cached_property
+    def _ends(self) -> NDArray[np.float64]:
         ends = np.cumsum(np.exp(self.log_q, dtype=np.float64))
-        return np.searchsorted(ends / ends[-1], rng.random(size), side="right").astype(np.int64)
+        return ends / ends[-1]
