@@ -99,7 +99,7 @@ class Transfer(torch.nn.Module):
     def gates(self, history: str) -> dict[str, float]:
         """Return the mean length of what each source adds to the target's users that it knows; an own view has 1."""
         histories = self.target.histories(history)
-        users = np.unique(histories.user)
+        users = np.unique(histories.user).astype(np.int64)
         views = self.source_views(users, history)
         count = bag_sizes(histories.latest(users, self.encoder.reach))
         device = self.encoder.gate.device

@@ -61,7 +61,7 @@ class TransferTask:
             yield Batch(
                 bags=self.histories.around(events, self.model.encoder.reach),
                 views=dropped(views, self.config.view_dropout, rng),
-                pos=self.histories.item[events],
+                pos=self.histories.item_of(events),
                 neg=self.sampler.draw(rng, self.config.num_negatives),
             )
 

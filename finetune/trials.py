@@ -59,7 +59,7 @@ class Frozen:
         return cls(
             target=target,
             user=histories.user[events],
-            pos=histories.item[events],
+            pos=histories.item_of(events),
             own=encoder.views(nodes, bags)[:, 0].cpu().numpy(),
             count=bag_sizes(bags),
             valid_user=valid_user,

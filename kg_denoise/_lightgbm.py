@@ -32,13 +32,17 @@ class Forest:
 def fit_forest(
     features: Matrix,
     own: BoolArray,
+    weight: FloatArray,
     *,
     monotone: Sequence[int],
     categorical: IntArray,
     config: FusionConfig,
     seed: int,
 ) -> Forest:
-    """Fit trees that tell own triples from corruptions; `monotone` has one flag per feature."""
+    """Fit trees that tell own triples from corruptions.
+
+    `own` and `weight` [n] say what a row is and counts; `monotone` has one flag per feature.
+    """
     params = {
         "objective": "binary",
         "learning_rate": config.lr,
@@ -58,6 +62,7 @@ def fit_forest(
     data = lgb.Dataset(
         features,
         label=own.astype(np.float32),
+        weight=weight,
         categorical_feature=categorical.tolist(),
         params={"max_bin": 127, "verbosity": -1},
         free_raw_data=True,

@@ -28,7 +28,7 @@ class CalibrationConfig:
     """How scores become probabilities."""
 
     min_triples: int = option(
-        default=2000, ge=1, help="A relation with fewer triples is calibrated together with the others such."
+        default=1000, ge=1, help="A relation with fewer triples is calibrated together with the others such."
     )
     min_auroc: float = option(
         default=0.65,

@@ -10,7 +10,6 @@ from graphrec.core.types import JSON, FloatArray, IntArray
 from graphrec.core.workspace import Workspace
 from graphrec.data.corrupt import take, triple_keys
 from graphrec.data.dataset import Triples
-from graphrec.data.kinds import KINDS
 from kg_denoise._lightgbm import Matrix
 from kg_denoise.calibrate import Calibrated
 from kg_denoise.config import DenoiseConfig
@@ -19,6 +18,7 @@ from kg_denoise.evidence import Evidence
 from kg_denoise.labelled import bend
 from kg_denoise.line import Line
 from kg_denoise.prior import unseen_errors
+from kg_denoise.rows import SORTS
 from kg_denoise.testimony import weigh
 
 UNSEEN, TESTIMONY, LABELS = "unseen errors", "testimony", "labels"
@@ -74,9 +74,7 @@ def denoise(
     outcome = line.run()
     names, said = outcome.fused.contributions(len(table))
     combined = _Combined(table, outcome.found.log_odds, names, said)
-    # What the signals find counts towards the least that is taken to be wrong; only the rest is unseen.
-    seen = float(1 - outcome.found.probability.mean())
-    combined = combined.with_unseen(evidence.num_entities, max(0.0, config.unseen_share - seen))
+    combined = combined.with_unseen(evidence.num_entities, config.unseen_share, outcome.found.probability)
     known = np.full(len(table), -1, dtype=np.int64) if labels is None else labels[first].astype(np.int64)
     combined, heard = combined.with_testimony(_moved(evidence, inverse, len(table)), config, known, own_seed)
     combined = combined.with_labels(known, own_seed)
@@ -98,9 +96,9 @@ class _Combined:
     names: tuple[str, ...]
     said: Matrix
 
-    def with_unseen(self, num_entities: int, share: float) -> "_Combined":
-        """Leave room for errors that look right."""
-        unseen = unseen_errors(self.table, num_entities, share).astype(np.float64)
+    def with_unseen(self, num_entities: int, share: float, found: FloatArray) -> "_Combined":
+        """Leave room for errors that look right, beyond what is `found`: probabilities of being true."""
+        unseen = unseen_errors(self.table, num_entities, share, found).astype(np.float64)
         right = (1 - unseen) / (1 + np.exp(-self.log_odds.astype(np.float64)))
         return self._moved_to(np.log(right) - np.log1p(-right) if share else self.log_odds, UNSEEN)
 
@@ -173,7 +171,7 @@ def _summary(
         "num_triples": len(triples),
         "num_distinct": len(found.share),
         "noise_share": float(1 - probability.mean()),
-        "kinds": dict(zip(KINDS, found.kinds.tolist(), strict=False)),
+        "kinds": dict(zip(SORTS, found.kinds.tolist(), strict=False)),
         "signals": list(combined.names),
         "said": [float(amount) for amount in np.abs(combined.said).mean(axis=0)],
         "relations": [

@@ -86,8 +86,17 @@ class Fused:
         return names, found
 
 
-def fuse(columns: Columns, rows: Rows, num_entities: int, config: FusionConfig, *, seed: int) -> Fused:
-    """Return the cross-fitted log odds of every row."""
+def fuse(
+    columns: Columns,
+    rows: Rows,
+    num_entities: int,
+    config: FusionConfig,
+    *,
+    weight: FloatArray | None = None,
+    seed: int,
+) -> Fused:
+    """Return the cross-fitted log odds of every row. `weight` [num_rows] is what each counts, 1 by default."""
+    weight = np.ones(len(rows), dtype=np.float32) if weight is None else weight
     rng = generator(seed, "fusion")
     place = rng.integers(config.folds, size=len(rows))
     relation = rows.triples.relation.astype(np.float32)
@@ -105,6 +114,7 @@ def fuse(columns: Columns, rows: Rows, num_entities: int, config: FusionConfig, 
         forest = fit_forest(
             features[learnt],
             rows.own[learnt],
+            weight[learnt],
             monotone=(*columns.monotone, 0),
             categorical=np.array([len(columns.monotone)]),
             config=config,

@@ -1,12 +1,12 @@
 """What nothing else mentions: corruptions are given as much of it as the table has.
 
-A corruption is made of a head that has other triples and, but for the uniform kind, of a tail that its
-relation has elsewhere. Many a triple of the table is the only one of its head, or the only one with
-its relation and tail, so that structure can say little of it; a classifier would take that very
-silence for proof of truth, although a writer who invents an entity leaves the same. So in every
-relation as large a part of the corruptions as of the triples is treated as if nothing else mentioned
-its ends: it takes over the gaps of such a triple. Being mentioned elsewhere then speaks neither for
-nor against; how many of the triples so left alone are wrong is estimated apart from the others.
+The ends of a corruption have other triples in the table. Many a triple of the table alone mentions its
+head or its tail, so that structure can say little of it; a classifier would take that very silence for
+proof of truth, although a writer who invents an entity leaves the same. So in every relation as large a
+part of the corruptions as of the triples is treated as if nothing else mentioned its ends: it takes over
+the gaps of such a triple. Being mentioned elsewhere then speaks neither for nor against; how many of the
+triples so left alone are wrong is estimated apart from the others. A tail that is new to its relation
+alone is no such gap: uniform corruptions have that too.
 """
 
 import numpy as np
@@ -20,13 +20,13 @@ Matrix = NDArray[np.float32]
 
 
 def lonely(rows: Rows, num_entities: int) -> BoolArray:
-    """Return of which rows no other triple of the context has the head, or the relation and tail, `[num_rows]`."""
+    """Return of which rows no other triple of the context has one of the ends, `[num_rows]`."""
     triples, known = rows.triples, take(rows.triples, rows.context)
     degree = np.bincount(known.head, minlength=num_entities) + np.bincount(known.tail, minlength=num_entities)
-    fact, facts = (t.relation * num_entities + t.tail for t in (triples, known))
-    facts = np.sort(facts)
-    others = np.searchsorted(facts, fact, side="right") - np.searchsorted(facts, fact) - rows.context
-    alone: BoolArray = (degree[triples.head] - rows.context < 1) | (others < 1)
+    # A triple from an entity to itself mentions it twice.
+    own = rows.context * (1 + (triples.head == triples.tail))
+    head, tail = (degree[end] - own < 1 for end in (triples.head, triples.tail))
+    alone: BoolArray = head | tail
     return alone
 
 

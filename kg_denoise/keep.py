@@ -2,9 +2,9 @@
 
 Policies, by increasing severity on a noisy table:
 
-- `weights` drops the hopeless only and leaves doubt to the weight. The default: an encoder averages over
-  edges, and a triple that is wrong half of the time still says more than none.
-- `threshold` keeps what is likely enough, triple by triple.
+- `weights` drops the hopeless only and leaves doubt to the weight.
+- `threshold` keeps what is likely enough, triple by triple. The default: dropping doubtful triples won
+  back more for a recommender than weighing them down did, see benchmarks/RESULTS.md.
 - `precision` keeps as many as it can while their mean probability stays at the target. As probabilities
   are calibrated, that mean is the expected share of true ones.
 - `top` keeps a share of each relation: for tables of candidates of which most are not worth having.
@@ -44,7 +44,7 @@ def keep(probability: FloatArray, triples: Triples, num_entities: int, config: K
     assert len(probability) == len(triples) and not np.isnan(probability).any(), "one probability per triple"
     chosen = _chosen(probability, triples, config)
     guarded = _guarded(probability, triples, num_entities, chosen, config)
-    weight = probability * triples.confidence if config.weighted else triples.confidence
+    weight = probability**config.power * triples.confidence
     return Kept(keep=chosen | guarded, weight=weight.astype(np.float32), guarded=guarded)
 
 

@@ -11,10 +11,10 @@ class KeepConfig:
     """Which triples go on, and with what weight."""
 
     policy: str = option(
-        default="weights",
+        default="threshold",
         choices=POLICIES,
-        help="weights: all but the hopeless; precision: as many as are true often enough; top: the best of each "
-        "relation; threshold: those likely enough.",
+        help="threshold: those likely enough; weights: all but the hopeless; precision: as many as are true often "
+        "enough; top: the best of each relation.",
     )
     hopeless: float = option(
         default=0.05, ge=0, le=1, help="Policy weights: a triple with a smaller probability is dropped."
@@ -26,9 +26,9 @@ class KeepConfig:
         default=False, help="Policy precision: whether each relation must reach it, rather than all together."
     )
     top: float = option(default=0.3, gt=0, le=1, help="Policy top: share of each relation's triples that is kept.")
-    threshold: float = option(default=0.5, ge=0, le=1, help="Policy threshold: smallest probability that is kept.")
-    weighted: bool = option(
-        default=True, help="Whether a kept triple weighs probability * confidence, rather than its confidence."
+    threshold: float = option(default=0.65, ge=0, le=1, help="Policy threshold: smallest probability that is kept.")
+    power: float = option(
+        default=2.0, ge=0, help="A kept triple weighs probability ** power * confidence; 0: its confidence alone."
     )
     tail_degree: int = option(default=5, ge=0, help="An entity with at most this many triples is rare; 0 guards none.")
     least_per_entity: int = option(default=1, ge=0, help="Best triples that a rare entity keeps whatever the policy.")

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -66,15 +66,15 @@ class Line:
         known: FloatArray | None = None
         for number in range(1, self._config.rounds if quick else 1):
             rows = self._rows(known)
-            known = self._calibrate(rows, self._fuse(rows, self._scores(rows, quick))).probability
+            known = self._judge(rows, self._scores(rows, quick))[1].probability
             logger.info("denoise: round %d doubts %d triples", number, int((known < 0.5).sum()))
         rows = self._rows(known)
         scores = self._scores(rows, early)
-        fused = self._fuse(rows, scores)
+        fused, found = self._judge(rows, scores)
         if late := [name for name in self._signals if name in LATE]:
-            band = self._band(rows, fused)
-            fused = self._fuse(rows, scores | self._scores(rows, late, band))
-        return Outcome(rows=rows, fused=fused, found=self._calibrate(rows, fused))
+            band = self._band(rows, fused, found)
+            fused, found = self._judge(rows, scores | self._scores(rows, late, band))
+        return Outcome(rows=rows, fused=fused, found=found)
 
     def _rows(self, known: FloatArray | None) -> Rows:
         config = self._config
@@ -102,20 +102,28 @@ class Line:
             asked=asked,
         )
 
-    def _fuse(self, rows: Rows, scores: Mapping[str, Matrix]) -> Fused:
+    def _judge(self, rows: Rows, scores: Mapping[str, Matrix]) -> tuple[Fused, Calibrated]:
+        """Fuse and calibrate twice: the first time finds how much each kind of corruption counts in the second.
+
+        Trees that learn from kinds which the table does not have would take the others for half true.
+        """
         columns, config = Columns.beside(scores, self._described, len(rows)), self._config
-        return fuse(columns, rows, self._evidence.num_entities, config.fusion, seed=self._seed)
+        fused = fuse(columns, rows, self._evidence.num_entities, config.fusion, seed=self._seed)
+        first = self._calibrate(rows, fused)
+        weight = first.weight
+        fused = fuse(columns, rows, self._evidence.num_entities, config.fusion, weight=weight, seed=self._seed)
+        found = self._calibrate(rows, fused, weight)
+        return fused, replace(found, kinds=first.kinds * (found.kinds.sum() / max(first.kinds.sum(), 1e-9)))
 
-    def _calibrate(self, rows: Rows, fused: Fused) -> Calibrated:
+    def _calibrate(self, rows: Rows, fused: Fused, weight: FloatArray | None = None) -> Calibrated:
         relation, config = rows.triples.relation, self._config.calibration
-        return calibrate(fused.logit, relation, rows.kind, config, stratum=fused.apart, seed=self._seed)
+        return calibrate(fused.logit, relation, rows.kind, config, stratum=fused.apart, weight=weight, seed=self._seed)
 
-    def _band(self, rows: Rows, fused: Fused) -> BoolArray:
+    def _band(self, rows: Rows, fused: Fused, found: Calibrated) -> BoolArray:
         """Return the rows that late signals are asked for: the most uncertain ones, of both kinds alike."""
         most = self._config.band
         if len(rows) <= most:
             return np.ones(len(rows), dtype=np.bool_)
-        found = self._calibrate(rows, fused)
         even = _even(fused.logit[rows.own], found.probability)
         doubt = np.abs(np.nan_to_num(fused.logit, nan=even) - even)
         band: BoolArray = doubt <= np.partition(doubt, most - 1)[most - 1]

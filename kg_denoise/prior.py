@@ -11,7 +11,7 @@ can be said without labels is where there is room for them:
 - What is well known is told better: the room shrinks with the logarithm of how many other triples the
   two ends have. That is a rule of thumb, found on the even half of the labels of NELL-sports.
 
-They add up to what the option `unseen_share` leaves over what the signals find: nothing in the table tells how
+They add up to the option `unseen_share`, less what the signals find in each relation: nothing in the table tells how
 many errors look right, but labels do. So the prior speaks where signals find next to nothing, and is silent else.
 """
 
@@ -21,8 +21,12 @@ from graphrec.core.types import FloatArray
 from graphrec.data.dataset import Triples
 
 
-def unseen_errors(table: Triples, num_entities: int, share: float) -> FloatArray:
-    """Return the probability of an error that looks right, per triple of `table` (none twice), `[n]`; mean `share`."""
+def unseen_errors(table: Triples, num_entities: int, share: float, probability: FloatArray | None = None) -> FloatArray:
+    """Return the probability of an error that looks right, per triple of `table` (none twice), `[n]`; mean `share`.
+
+    `probability` [n] of being true is what the signals say: what they find wrong in a relation counts towards the
+    share there, so that errors found in one relation do not vouch for another.
+    """
     if not len(table) or not share:
         return np.zeros(len(table), dtype=np.float32)
     used = _others(table.relation * num_entities + table.tail)
@@ -33,7 +37,10 @@ def unseen_errors(table: Triples, num_entities: int, share: float) -> FloatArray
     told = degree[table.head] + degree[table.tail] - 2
     room = miss * (1 + between) / np.log(2 + told)
     unseen: FloatArray = np.minimum(room * (share / max(room.mean(), 1e-12)), 0.5).astype(np.float32)
-    return unseen
+    if probability is None:
+        return unseen
+    wrong = np.bincount(table.relation, weights=1 - probability) / np.maximum(np.bincount(table.relation), 1)
+    return (unseen * np.clip(1 - wrong / share, 0, 1)[table.relation]).astype(np.float32)
 
 
 def _others(key: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:

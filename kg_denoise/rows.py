@@ -8,8 +8,12 @@ from graphrec.core.seeds import generator
 from graphrec.core.types import BoolArray, FloatArray, IntArray
 from graphrec.data.corrupt import TRUE, corruptions, join, take, triple_keys
 from graphrec.data.dataset import Triples
+from graphrec.data.kinds import KINDS
 from graphrec.data.nearness import near_tails
 from kg_denoise.evidence import Evidence
+
+SORTS = (*KINDS, "uniform_head")
+"""Kinds of corruption as they are told apart here: whoever errs at heads need not err at tails."""
 
 _TRUSTED = 0.5
 """Triples below this probability are not learnt from."""
@@ -17,7 +21,7 @@ _TRUSTED = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Rows:
-    """Own triples first, then corruptions. `kind` is `TRUE` (-1) for an own triple, else a position in `KINDS`.
+    """Own triples first, then corruptions. `kind` is `TRUE` (-1) for an own triple, else a position in `SORTS`.
 
     `context` [num_rows] are the own triples that signals may learn from, all or those not in doubt.
     """
@@ -65,6 +69,9 @@ def make_rows(
     # What was made from a part of the table may be in the rest of it.
     fresh = ~np.isin(triple_keys(made.triples, num_entities), triple_keys(table, num_entities))
     wrong, kind = take(made.triples, fresh), made.kind[fresh]
+    known = np.isin(wrong.relation * num_entities + wrong.tail, table.relation * num_entities + table.tail)
+    # A tail that the relation has elsewhere was kept, but for a few whose tail was drawn such.
+    kind = np.where(known & (kind == KINDS.index("uniform")), SORTS.index("uniform_head"), kind)
     return Rows(
         triples=join(table, wrong),
         kind=np.concatenate([np.full(len(table), TRUE, dtype=np.int64), kind]),
@@ -78,7 +85,9 @@ def crowded(table: Triples, num_entities: int) -> FloatArray:
     Where a relation has one tail per head as a rule, of two at least one is wrong. Corruptions made from both
     would crowd such heads more than errors do, and errors would pass for truth.
     """
-    _, group, sizes = np.unique(table.relation * num_entities + table.head, return_inverse=True, return_counts=True)
+    _, first, group, sizes = np.unique(
+        table.relation * num_entities + table.head, return_index=True, return_inverse=True, return_counts=True
+    )
     relation, size = table.relation, sizes[group]
     order = np.lexsort((size, relation))
     # Half the groups (not the triples) of a relation are of this size or smaller.
@@ -90,5 +99,17 @@ def crowded(table: Triples, num_entities: int) -> FloatArray:
     for index in np.flatnonzero(stop > start):
         middle = (before[start[index]] + before[stop[index]]) / 2
         count[index] = size[order[min(np.searchsorted(weight, middle - 1e-9), stop[index] - 1)]]
-    usual: FloatArray = np.minimum(1.0, count[relation] / size).astype(np.float32)
-    return usual
+    usual = np.minimum(1.0, count[relation] / size)
+    return np.where(_regular(relation[first], sizes)[relation], usual, 1.0).astype(np.float32)
+
+
+def _regular(relation: IntArray, size: IntArray) -> BoolArray:
+    """Return of which relations heads have a usual number of tails, `[num_relations]`, given the size of each group.
+
+    Errors that fall on heads at random spread the sizes of equal groups less than their mean (a Poisson variable
+    beside a constant); where sizes spread more, heads differ in earnest: some actors have a hundred films.
+    """
+    num = np.maximum(np.bincount(relation), 1)
+    mean, square = (np.bincount(relation, weights=part) / num for part in (size, size.astype(np.float64) ** 2))
+    regular: BoolArray = square - mean**2 <= mean
+    return regular

@@ -3,6 +3,22 @@
 from graphrec.core.config import config, option
 from graphrec.encoders.config import EncoderConfig
 from graphrec.training.config import FitConfig
+from pretrain.objectives.config import AuxiliaryConfig, ObjectivesConfig
+
+
+@config
+class DistributedConfig:
+    """How many processes train, and where. One process and one machine: no others are started."""
+
+    processes: int = option(default=1, ge=1, help="Processes on each machine.")
+    machines: int = option(default=1, ge=1, help="Machines that see the run's folder under the same path.")
+    host: str = option(default="localhost", help="Address of the machine that starts the run, for the others.")
+    port: int = option(default=29400, ge=1, le=65535, help="Port there.")
+
+    @property
+    def alone(self) -> bool:
+        """Whether one process does it all."""
+        return self.processes * self.machines == 1
 
 
 @config
@@ -13,7 +29,9 @@ class PretrainConfig:
     fit: FitConfig = option(
         default=FitConfig(epochs=8, lr=1e-2, batch_size=2048, patience=2), help="The training loop."
     )
-    loss: str = option(default="sampled_softmax", choices=("sampled_softmax", "bpr"), help="What is minimised.")
+    objectives: ObjectivesConfig = option(default=ObjectivesConfig(), help="What is minimised, by weight.")
+    auxiliary: AuxiliaryConfig = option(default=AuxiliaryConfig(), help="Options of the objectives beside the ranking.")
+    loss: str = option(default="sampled_softmax", choices=("sampled_softmax", "bpr"), help="The loss of the ranking.")
     temperature: float = option(default=0.15, gt=0, help="Scores are divided by it before the loss.")
     num_negatives: int = option(default=1024, ge=1, help="Items drawn as negatives, shared by the rows of a batch.")
     negative_power: float = option(
@@ -24,10 +42,28 @@ class PretrainConfig:
         default=False,
         help="Items without a training event are no negatives and begin at zero, so that knowledge alone places them.",
     )
+    regime: str = option(
+        default="auto",
+        choices=("auto", "full", "sampled"),
+        help="A step looks at all nodes, or at those of its batch and some neighbours; auto: all where memory allows.",
+    )
+    kg_fanout: int = option(
+        default=16, ge=1, help="Knowledge neighbours that a node is given in a step, drawn by trust (sampled)."
+    )
+    distributed: DistributedConfig = option(default=DistributedConfig(), help="Training by several processes.")
+    valid_users: int = option(
+        default=100_000, ge=1, help="Users of a domain at most that validation ranks for, drawn at random."
+    )
     view_dropout: float = option(default=0.3, ge=0, lt=1, help="Chance that a view is switched off in a training step.")
     balance: float = option(
         default=0.7, ge=0, le=1, help="Domains are drawn by size to this power: 1 by size, 0 all alike."
     )
+    gradients: str = option(
+        default="none",
+        choices=("none", "pcgrad"),
+        help="pcgrad: a step takes every domain, and gradients give up what works against another domain's.",
+    )
+    uncertainty: bool = option(default=False, help="Domains are weighted by learned uncertainty.")
 
 
 @config

@@ -19,6 +19,8 @@ from graphrec.graph.graph import MultiDomainGraph
 from graphrec.graph.histories import Histories
 from graphrec.training.loop import fit
 from pretrain.config import PretrainConfig
+from pretrain.distributed import fit_distributed
+from pretrain.regime import choose_regime
 from pretrain.task import PretrainTask
 from pretrain.validate import CUTOFF, Validation, encode_items, encode_views
 
@@ -30,6 +32,15 @@ class Outcome:
     pretrained: Pretrained
     summary: JSON
     records: list[Record]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """The encoder at its best epoch, what it was validated on, the report's summary."""
+
+    encoder: MultiDomainEncoder
+    validation: Validation
+    summary: JSON
 
 
 def run(context: StageContext, config: PretrainConfig) -> None:
@@ -51,23 +62,42 @@ def pretrain(
     workspace: Workspace,
     tracker: Tracker,
 ) -> Outcome:
-    """Train on the train events of `domains`, keep the epoch with the best mean validation NDCG@10.
-
-    Events of other domains are not looked at. With no domains there is nothing to learn and the
-    vectors are empty. A killed call goes on from the checkpoint in `workspace`.
-    """
-    domains = tuple(domains)
+    """Train, and encode all users, items and entities; with no domains there is nothing to learn, vectors are empty."""
     if not domains:
         logger.info("pretrain: no source domains, nothing to learn")
         return Outcome(_empty(graph, config), _summary((), config, [], 0), [])
+    trained = train(graph, domains, config, seed=seed, workspace=workspace, tracker=tracker)
+    records = _records(trained.validation, trained.encoder, seed)
+    return Outcome(_pretrained(trained.encoder, graph), trained.summary, records)
+
+
+def train(
+    graph: MultiDomainGraph,
+    domains: Sequence[str],
+    config: PretrainConfig,
+    *,
+    seed: int,
+    workspace: Workspace,
+    tracker: Tracker,
+) -> Trained:
+    """Train on the train events of `domains`, keep the epoch with the best mean validation NDCG@10.
+
+    Events of other domains are not looked at. A killed call goes on from the checkpoint in `workspace`.
+    """
+    domains = tuple(domains)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     histories = Histories.of(graph, domains, with_valid=False)
     encoder = make_encoder(graph, histories, domains, config.encoder, seed).to(device)
-    validation = Validation.of(graph, domains)
+    validation = Validation(graph, histories, limit=config.valid_users, seed=seed)
     task = PretrainTask(encoder, graph, config, validation, seed)
-    result = fit(task, config.fit, seed=seed, workspace=workspace, tracker=tracker, label="pretrain")
-    summary = _summary(domains, config, result.curve, result.best_epoch)
-    return Outcome(_pretrained(encoder, graph), summary, _records(validation, encoder, seed))
+    if not config.distributed.alone:
+        result = fit_distributed(task, graph, config, seed=seed, workspace=workspace)
+        return Trained(encoder, validation, _summary(domains, config, result.curve, result.best_epoch))
+    regime = choose_regime(config.regime, encoder, task.needs_all, workspace)
+    task.sampled, rows = regime.sampled, encoder.tables if regime.sampled else ()
+    result = fit(task, config.fit, seed=seed, workspace=workspace, tracker=tracker, label="pretrain", rows=rows)
+    summary = {**_summary(domains, config, result.curve, result.best_epoch), "regime": regime.summary()}
+    return Trained(encoder, validation, summary)
 
 
 @torch.no_grad()

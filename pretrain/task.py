@@ -1,38 +1,49 @@
 """What pretraining minimises: predict each event of a domain from the user's other events, in all domains."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
-from graphrec.core.seeds import generator
-from graphrec.core.types import FloatArray, IntArray
-from graphrec.encoders.base import MultiDomainEncoder
+from graphrec.core.seeds import derive_seed, generator
+from graphrec.core.types import FloatArray, Index, IntArray
+from graphrec.encoders.base import MultiDomainEncoder, Nodes
+from graphrec.encoders.part import Part
 from graphrec.graph.graph import MultiDomainGraph
-from graphrec.graph.histories import Bags, Histories
+from graphrec.graph.histories import Bags, index_type
 from graphrec.losses.ranking import Offers
-from graphrec.losses.registry import make_loss
 from graphrec.samplers.negatives import NegativeSampler
+from pretrain.balance import DomainWeights, without_conflict
 from pretrain.config import PretrainConfig
+from pretrain.objectives.base import Step
+from pretrain.objectives.registry import Objectives
 from pretrain.validate import Validation
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Events of one domain. `pos`, `neg` are positions in its catalogue; `on` [num_rows, num_domains] is 0 or 1."""
+    """Events of one domain. `pos`, `neg` are positions in its catalogue; `on` [num_rows, num_domains] is 0 or 1.
+
+    `seed` is that of the step's other random draws, one for all batches of a step. `part` says which
+    rows the batch reads, None where it reads all.
+    """
 
     domain: int
     bags: Bags
     pos: IntArray
     neg: IntArray
     on: FloatArray
+    seed: int
+    part: Part | None
 
 
 class PretrainTask:
     """Training events of `domains`, drawn by size to a power, with views switched off at random.
 
-    A batch holds one domain, so that its negatives are items which the domain could have offered.
+    A batch holds one domain, so that its negatives are items which the domain could have offered. A
+    step has one batch, or one of every domain where their gradients are compared. Where `sampled` is
+    set, it reads the rows of its batches and no others.
     """
 
     def __init__(
@@ -44,35 +55,67 @@ class PretrainTask:
         seed: int,
     ) -> None:
         self.encoder, self.config, self.seed, self.validation = encoder, config, seed, validation
-        self.histories = Histories.of(graph, encoder.domains, with_valid=False)
+        self.sampled, self.histories = False, validation.histories
         self.catalogs = [graph.catalog[domain] for domain in encoder.domains]
-        self.events = [self._usable(domain) for domain in range(len(self.catalogs))]
+        self.events = self._usable()
         self.samplers = [self._sampler(domain) for domain in range(len(self.catalogs))]
-        self.loss_of = make_loss(config.loss, config.temperature)
+        self.objectives = Objectives(encoder, config, seed).to(encoder.gate.device)
+        self.weights = DomainWeights(len(self.catalogs)).to(encoder.gate.device) if config.uncertainty else None
         if config.cold_items:
             self._blank_cold_items()
 
     def parameters(self) -> dict[str, torch.nn.Parameter]:
-        """Return the encoder's parameters."""
-        return dict(self.encoder.named_parameters())
+        """Return the parameters of the encoder, of the objectives and of the weights of domains."""
+        parts = {"": self.encoder, "objectives.": self.objectives, "weights.": self.weights}
+        return {f"{start}{name}": p for start, part in parts.items() if part for name, p in part.named_parameters()}
 
-    def batches(self, epoch: int) -> Iterator[Batch]:
-        """Yield the batches of `epoch`, domains mixed."""
+    @property
+    def needs_all(self) -> tuple[str, ...]:
+        """What needs all nodes in every step, so that `sampled` cannot be switched on."""
+        found = {
+            f"encoder {self.config.encoder.kind}": not self.encoder.tables,
+            "an objective over triples": self.objectives.whole,
+            "gradients: pcgrad": self.config.gradients != "none",
+        }
+        return tuple(name for name, needs in found.items() if needs)
+
+    @property
+    def num_steps(self) -> int:
+        """How many steps an epoch has where each has one batch."""
+        return sum(-(-int(share) // self.config.fit.batch_size) for share in self._shares())
+
+    def batches(self, epoch: int) -> Iterator[Sequence[Batch]]:
+        """Yield the batches of each step of `epoch`, domains mixed."""
         rng = generator(self.seed, "pretrain", epoch)
-        size = self.config.fit.batch_size
         drawn = [self._draw(rng, domain, share) for domain, share in enumerate(self._shares())]
-        starts = [(domain, start) for domain, events in enumerate(drawn) for start in range(0, len(events), size)]
-        for domain, start in rng.permutation(np.array(starts, dtype=np.int64).reshape(-1, 2)):
-            yield self._batch(rng, int(domain), drawn[domain][start : start + size])
+        for number, step in enumerate(self._steps(rng, drawn)):
+            seed = derive_seed(self.seed, "pretrain", epoch, number)
+            yield [self._batch(rng, domain, events, seed) for domain, events in step]
 
-    def loss(self, batch: Batch) -> torch.Tensor:
-        """Return the ranking loss of each left-out event against the shared negatives."""
-        nodes, device = self.encoder.nodes(), self.encoder.gate.device
-        on = torch.from_numpy(batch.on).to(device)
-        z = self.encoder.users(self.encoder.views(nodes, batch.bags), batch.domain, on)  # [num_rows, dim]
+    def loss(self, batches: Sequence[Batch]) -> torch.Tensor:
+        """Return what the objectives make of the batches of a step; for several, the mean over them."""
+        self.encoder.hide(self.objectives.hides(batches[0].seed))
+        nodes = None if self.sampled else self.encoder.nodes()
+        self.encoder.hide(None)
+        losses: list[torch.Tensor] = [self.objectives(self._step(nodes, batch)) for batch in batches]
+        if self.weights is not None:
+            losses = [self.weights(loss, batch.domain) for loss, batch in zip(losses, batches, strict=True)]
+        if len(losses) == 1:
+            return losses[0]
+        return without_conflict(losses, list(self.parameters().values()), generator(batches[0].seed, "conflict"))
+
+    def validate(self) -> float | None:
+        """Return the mean NDCG@10 over the domains that have validation events."""
+        return self.validation.mean_ndcg(self.encoder)
+
+    def _step(self, whole: Nodes | None, batch: Batch) -> Step:
+        encoder, device = self.encoder, self.encoder.gate.device
+        nodes = whole if batch.part is None else encoder.nodes_of(batch.part)
+        assert nodes is not None
+        views, on = encoder.views(nodes, batch.bags), torch.from_numpy(batch.on).to(device)
         pos_place, neg_place = (torch.from_numpy(a).to(device) for a in (batch.pos, batch.neg))
         catalog = torch.from_numpy(self.catalogs[batch.domain]).to(device)
-        pos, neg = (self.encoder.offered(nodes, catalog[place]) for place in (pos_place, neg_place))
+        pos, neg = (encoder.offered(nodes, catalog[place]) for place in (pos_place, neg_place))
         log_q = torch.from_numpy(self.samplers[batch.domain].log_q).to(device)
         offers = Offers(
             pos=pos,
@@ -82,21 +125,41 @@ class PretrainTask:
             pos_log_q=log_q[pos_place],
             neg_log_q=log_q[neg_place],
         )
-        return self.loss_of.of_vectors(z, offers)
+        return Step(
+            encoder=encoder,
+            nodes=nodes,
+            domain=batch.domain,
+            user=torch.from_numpy(batch.bags.user).to(device),
+            known=torch.from_numpy(batch.bags.known).to(device),
+            item=catalog[pos_place],
+            views=views,
+            z=encoder.users(views, batch.domain, on),
+            offers=offers,
+            seed=batch.seed,
+        )
 
-    def validate(self) -> float | None:
-        """Return the mean NDCG@10 over the domains that have validation events."""
-        return self.validation.mean_ndcg(self.encoder)
+    def _steps(self, rng: np.random.Generator, drawn: list[Index]) -> Iterator[list[tuple[int, Index]]]:
+        """Yield (domain, events) for each batch of a step."""
+        size = self.config.fit.batch_size
+        if self.config.gradients == "pcgrad":
+            rounds = -(-sum(map(len, drawn)) // size)
+            for parts in zip(*(np.array_split(events, max(rounds, 1)) for events in drawn), strict=True):
+                yield [(domain, part) for domain, part in enumerate(parts) if len(part)]
+            return
+        starts = [(domain, start) for domain, events in enumerate(drawn) for start in range(0, len(events), size)]
+        for domain, start in rng.permutation(np.array(starts, dtype=np.int64).reshape(-1, 2)):
+            yield [(int(domain), drawn[domain][start : start + size])]
 
-    def _usable(self, domain: int) -> IntArray:
+    def _usable(self) -> list[Index]:
         # An event tells nothing about a user who has no other one.
-        histories = self.histories
-        total = np.bincount(histories.user, minlength=histories.num_users)
-        return np.flatnonzero((histories.domain == domain) & (total[histories.user] > 1)).astype(np.int64)
+        user, num_users = self.histories.user, self.histories.num_users
+        several = np.bincount(user, minlength=num_users) > 1
+        own = (self.histories.of_domain(domain) for domain in range(len(self.catalogs)))
+        return [(np.flatnonzero(several[user[part]]) + part.start).astype(index_type(len(user))) for part in own]
 
     def _sampler(self, domain: int) -> NegativeSampler:
         catalog, histories = self.catalogs[domain], self.histories
-        place = np.searchsorted(catalog, histories.item[histories.domain == domain])
+        place = np.searchsorted(catalog, histories.item[histories.of_domain(domain)])
         popularity = np.bincount(place, minlength=len(catalog))
         return NegativeSampler.of(popularity, self.config.negative_power, met_only=self.config.cold_items)
 
@@ -114,18 +177,22 @@ class PretrainTask:
         share: IntArray = np.round(size.sum() * mass / max(mass.sum(), 1.0)).astype(np.int64)
         return share
 
-    def _draw(self, rng: np.random.Generator, domain: int, share: int) -> IntArray:
+    def _draw(self, rng: np.random.Generator, domain: int, share: int) -> Index:
         events = self.events[domain]
         rounds = -(-share // len(events)) if share else 0
         return np.concatenate([events[:0], *(rng.permutation(events) for _ in range(rounds))])[:share]
 
-    def _batch(self, rng: np.random.Generator, domain: int, events: IntArray) -> Batch:
+    def _batch(self, rng: np.random.Generator, domain: int, events: Index, seed: int) -> Batch:
         bags = self.histories.around(events, self.encoder.reach)
-        pos = np.searchsorted(self.catalogs[domain], self.histories.item[events])
+        pos = np.searchsorted(self.catalogs[domain], self.histories.item_of(events))
         neg = self.samplers[domain].draw(rng, self.config.num_negatives)
         if self.config.in_batch:
             neg = np.concatenate([neg, pos])
-        return Batch(domain=domain, bags=bags, pos=pos, neg=neg, on=self._switches(rng, bags))
+        on, part = self._switches(rng, bags), None
+        if self.sampled:
+            offered = self.catalogs[domain][np.concatenate([pos, neg])]
+            part = self.encoder.part(bags, offered, self.config.kg_fanout, rng)
+        return Batch(domain=domain, bags=bags, pos=pos, neg=neg, on=on, seed=seed, part=part)
 
     def _switches(self, rng: np.random.Generator, bags: Bags) -> FloatArray:
         on = rng.random(bags.known.shape) >= self.config.view_dropout

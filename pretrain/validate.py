@@ -1,13 +1,13 @@
 """Validation and the vectors that leave pretraining: both encode users over a whole history."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array
 
-from graphrec.core.types import FloatArray, IntArray
+from graphrec.core.seeds import generator
+from graphrec.core.types import FloatArray, Index, IntArray
 from graphrec.encoders.base import MultiDomainEncoder, Nodes
 from graphrec.graph.graph import MultiDomainGraph
 from graphrec.graph.histories import Histories
@@ -23,14 +23,19 @@ CUTOFF = 10
 
 @dataclass(frozen=True)
 class Validation:
-    """Full ranking of the validation events of each domain, the train events being the history."""
+    """Full ranking of the validation events of each domain, the train events being the history.
+
+    Where a domain has more than `limit` users to rank for, that many are drawn, the same in every epoch.
+    """
 
     graph: MultiDomainGraph
     histories: Histories
+    limit: int | None = None
+    seed: int = 0
 
     @classmethod
     def of(cls, graph: MultiDomainGraph, domains: Sequence[str]) -> "Validation":
-        """Prepare the validation of `domains`."""
+        """Prepare the validation of `domains` on all their users."""
         return cls(graph, Histories.of(graph, domains, with_valid=False))
 
     def mean_ndcg(self, encoder: MultiDomainEncoder) -> float | None:
@@ -52,29 +57,44 @@ class Validation:
             nodes = encoder.nodes()
         for index, domain in enumerate(encoder.domains):
             events, catalog = self.graph.events[domain], self.graph.catalog[domain]
-            user, place = events.user, np.searchsorted(catalog, events.item)
-            if not events.valid.any():
+            user, item = self._asked(domain, events.user[events.valid], events.item[events.valid])
+            if not len(user):
                 continue
-            z = encode_users(encoder, nodes, self.histories, np.unique(user[events.valid]), index)
+            users, row = np.unique(user, return_inverse=True)
+            z = encode_rows(encoder, nodes, self.histories, users, index)
             scorer = VectorScorer(z, encode_items(encoder, nodes, catalog))
-            past = ~events.valid
-            seen = csr_array(
-                (np.ones(int(past.sum()), dtype=np.float32), (user[past], place[past])),
-                shape=(self.graph.num_users, len(catalog)),
-            )
-            yield domain, rank(scorer, user[events.valid], place[events.valid], seen).ranks
+            seen = self.histories.seen(users, index, catalog)
+            ranks = rank(scorer, row, np.searchsorted(catalog, item), seen).ranks
+            yield domain, replace(ranks, user=users[ranks.user])
+
+    def _asked(self, domain: str, user: Index, item: Index) -> tuple[IntArray, IntArray]:
+        users = np.unique(user)
+        if self.limit is not None and len(users) > self.limit:
+            drawn = generator(self.seed, "validation", domain).choice(users, self.limit, replace=False)
+            asked = np.isin(user, drawn)
+            user, item = user[asked], item[asked]
+        return user.astype(np.int64), item.astype(np.int64)
 
 
-@torch.no_grad()
 def encode_users(
     encoder: MultiDomainEncoder, nodes: Nodes, histories: Histories, users: IntArray, domain: int
 ) -> FloatArray:
     """Return gated user vectors for one domain, `[num_users, dim]`; rows of others than `users` are zero."""
     z = np.zeros((histories.num_users, encoder.dim), dtype=np.float32)
+    z[users] = encode_rows(encoder, nodes, histories, users, domain)
+    return z
+
+
+@torch.no_grad()
+def encode_rows(
+    encoder: MultiDomainEncoder, nodes: Nodes, histories: Histories, users: IntArray, domain: int
+) -> FloatArray:
+    """Return gated vectors of `users` for one domain, `[len(users), dim]`."""
+    z = np.empty((len(users), encoder.dim), dtype=np.float32)
     for start in range(0, len(users), _BLOCK):
         block = users[start : start + _BLOCK]
         views = encoder.views(nodes, histories.latest(block, encoder.reach))
-        z[block] = encoder.users(views, domain).cpu().numpy()
+        z[start : start + _BLOCK] = encoder.users(views, domain).cpu().numpy()
     return z
 
 

@@ -6,7 +6,7 @@ import pytest
 from kg_denoise.calibrate import calibrate
 from kg_denoise.config import CalibrationConfig
 from kg_denoise.curves import auroc, curves
-from kg_denoise.mixture import estimate_shares
+from kg_denoise.mixture import estimate_shares, lean
 
 CONFIG = CalibrationConfig(min_triples=200, lean=50)
 
@@ -190,6 +190,45 @@ def test_what_is_reported_was_kept_from_the_fit():
     assert len(found.expected) == len(found.observed) == pytest.approx(0.3 * len(score), rel=0.05)
     assert found.observed.mean() == pytest.approx(0.5, abs=0.02)
     assert curves(found.expected, found.observed)["ece"] < 0.02
+
+
+def leaning(num, share, seed):
+    """Return a table whose errors score above its corruptions: ranks of these have the density 2u among errors."""
+    rng = np.random.default_rng(seed)
+    true = rng.random(num) > share
+    own = np.where(true, rng.normal(1.4, 0.15, size=num), np.sqrt(rng.random(num)))
+    score = np.concatenate([own, rng.random(num)]).astype(np.float32)
+    return score, np.zeros(2 * num, dtype=np.int64), np.repeat([-1, 0], num), true
+
+
+def test_errors_that_score_above_corruptions_are_counted_all_the_same():
+    score, relation, kind, true = leaning(20_000, 0.3, seed=10)
+    found = calibrate(score, relation, kind, CONFIG, weight=np.ones(len(score)), seed=0)
+    plain = calibrate(score, relation, kind, CONFIG, seed=0)
+    assert plain.share[0] < 0.25
+    assert found.share[0] == pytest.approx(0.3, abs=0.05)
+    assert curves(found.probability, true)["ece"] < curves(plain.probability, true)["ece"]
+
+
+def test_corruptions_that_errors_resemble_do_not_lean():
+    rng = np.random.default_rng(11)
+    own, null = rng.random(5000), rng.random(5000)
+    assert lean(own, null, np.ones(5000)) == pytest.approx(np.ones(5000), abs=0.25)
+    leant = lean(np.sqrt(own), null, np.ones(5000))
+    assert leant.sum() == pytest.approx(5000)
+    assert (np.diff(leant[np.argsort(null)]) >= 0).all() and leant[null > 0.9].mean() > 1.5
+    assert lean(own + 2, null, np.ones(5000)) == pytest.approx(np.ones(5000), abs=0.15), "nothing to lean to"
+
+
+def test_weights_say_what_a_corruption_counts():
+    score, relation, kind, _ = planted(20_000, (0.0, 0.3), 5.0, seed=12, means=(-3.0, 2.0))
+    found = calibrate(score, relation, kind, CONFIG, seed=0)
+    counts = [found.weight[kind == index].mean() for index in (-1, 0, 1)]
+    assert counts[0] == 1 and counts[1] < 0.3 and counts[2] > 1.7
+    again = calibrate(score, relation, kind, CONFIG, weight=found.weight, seed=0)
+    assert again.kinds.shape == (1,)
+    assert again.share[0] == pytest.approx(0.3, abs=0.03)
+    assert curves(again.expected, again.observed)["ece"] < 0.03, "what is shown is drawn by weight"
 
 
 # --- curves

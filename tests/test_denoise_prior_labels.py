@@ -19,6 +19,14 @@ def test_unseen_errors_by_hand():
     assert found.mean() == pytest.approx(0.1)
 
 
+def test_what_is_found_in_one_relation_does_not_vouch_for_another():
+    table = triples_of(np.arange(40), np.repeat([0, 1], 20), np.tile(np.arange(40, 50), 4))
+    whole = unseen_errors(table, 50, 0.1)
+    found = unseen_errors(table, 50, 0.1, np.where(table.relation == 0, 0.8, 0.95))
+    assert not found[:20].any(), "a fifth was found here, more than is taken for granted"
+    assert found[20:] == pytest.approx(whole[20:] / 2), "half of it was found here"
+
+
 def test_unseen_errors_have_their_bounds():
     rng = np.random.default_rng(0)
     table = triples_of(rng.integers(50, size=300), rng.integers(3, size=300), 50 + rng.integers(9, size=300))

@@ -12,7 +12,7 @@ from graphrec.data.kinds import KINDS
 from kg_denoise.crossfit import cross_fit, deal
 from kg_denoise.evidence import Evidence
 from kg_denoise.gaps import lonely, match_gaps
-from kg_denoise.rows import crowded, make_rows
+from kg_denoise.rows import SORTS, crowded, make_rows
 from tests.toy_shop import EVIDENCE, NUM_ENTITIES, NUM_ITEMS, rows_of, shop, triples_of
 
 NAN = np.float32(np.nan)
@@ -29,11 +29,18 @@ def test_corruptions_stand_after_the_table():
     assert np.array_equal(rows.context, rows.own), "all are learnt from while nothing is known"
     assert all(np.array_equal(vars(rows.table)[name], column) for name, column in vars(table).items())
     assert num == pytest.approx(len(table) / 2, abs=len(table) / 20)
-    assert np.bincount(rows.kind[~rows.own], minlength=3).min() > num / 4
+    kind = rows.kind[~rows.own]
+    uniform, other = np.isin(kind, [SORTS.index("uniform"), SORTS.index("uniform_head")]), np.bincount(kind)[1:3]
+    assert min(uniform.sum(), *other) > num / 4
     assert len(np.unique(triple_keys(rows.triples, NUM_ENTITIES))) == len(rows), "no corruption is in the table"
 
 
 def test_kinds_are_those_asked_for_and_keep_their_numbers():
+    uniform = make_rows(shop(), EVIDENCE, ("uniform",), 1.0, seed=0)
+    wrong, known = uniform.triples, uniform.table
+    kept = np.isin(wrong.relation * NUM_ENTITIES + wrong.tail, known.relation * NUM_ENTITIES + known.tail)
+    assert np.array_equal(uniform.kind == SORTS.index("uniform_head"), kept & ~uniform.own)
+    assert set(uniform.kind.tolist()) == {-1, SORTS.index("uniform"), SORTS.index("uniform_head")}
     rows = make_rows(shop(), EVIDENCE, ("same_type",), 1.0, seed=0)
     assert set(rows.kind[~rows.own].tolist()) == {KINDS.index("same_type")}
 
@@ -52,10 +59,16 @@ def test_crowded_by_hand():
     one, two, mixed = ([0, 1, 2, 3, 4, 5, 5], [0, 0, 1, 1], [0, 1, 1, 2, 2, 2])
     heads = [*one, *two, *mixed]
     table = triples_of(heads, np.repeat([0, 1, 2], [7, 4, 6]), np.arange(10, 10 + len(heads)))
+    assert len(crowded(triples_of([], [], []), 30)) == 0
     # One tail per head as a rule; two as a rule; of 1, 2 and 3 half the heads have no more than 2.
     expected = [1, 1, 1, 1, 1, 1 / 2, 1 / 2, *[1] * 4, 1, 1, 1, 2 / 3, 2 / 3, 2 / 3]
     assert crowded(table, 30) == pytest.approx(expected)
-    assert len(crowded(triples_of([], [], []), 30)) == 0
+
+
+def test_a_relation_whose_heads_differ_is_not_crowded():
+    actors = np.concatenate([np.arange(10), np.full(20, 10)])
+    table = triples_of(actors, [0] * 30, np.arange(20, 50))
+    assert crowded(table, 50) == pytest.approx(1), "ten heads of one tail and one of twenty: no rule"
 
 
 # --- gaps
@@ -64,9 +77,11 @@ def test_crowded_by_hand():
 def test_lonely_by_hand():
     own = triples_of([0, 0, 1, 2], [0, 0, 0, 1], [3, 4, 3, 5])
     wrong = triples_of([0, 1, 6], [0, 0, 0], [5, 4, 3])
-    # Row 1: r0 has 4 nowhere else. Rows 2 and 3: their heads have nothing else. (0, r0, 5): r0 has no 5.
-    # (1, r0, 4): both are met, by rows 2 and 1. (6, r0, 3): nothing is known of 6.
-    assert lonely(rows_of(own, wrong), 7).tolist() == [False, True, True, True, True, False, True]
+    # Row 1: 4 is nowhere else. Row 2: 1 is nowhere else. Row 3: neither end is. (0, r0, 5): both are met, by
+    # rows 0 and 3, though r0 has no 5. (1, r0, 4): by rows 2 and 1. (6, r0, 3): nothing is known of 6.
+    assert lonely(rows_of(own, wrong), 7).tolist() == [False, True, True, True, False, False, True]
+    loop = rows_of(triples_of([0, 1, 1], [0, 0, 0], [0, 1, 2]), triples_of([], [], []))
+    assert lonely(loop, 3).tolist() == [True, False, True], "a triple from an entity to itself is no other mention"
 
 
 def test_corruptions_borrow_the_gaps_of_lonely_triples():

@@ -7,7 +7,8 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-from graphrec.core.errors import ArtifactError
+from graphrec.core.errors import ArtifactError, ConfigError
+from graphrec.encoders.bag_sum import bag_sum
 from graphrec.encoders.config import EncoderConfig
 from graphrec.encoders.pretrained import FULL, TRAIN, Pretrained
 from graphrec.encoders.registry import ENCODERS, make_encoder
@@ -69,6 +70,7 @@ def small_graph():
                 source=np.array([0, 2, 4]), target=np.array([0, 0, 0]), weight=np.ones(3, dtype=np.float32)
             )
         },
+        item_text=np.eye(5, 3, dtype=np.float32),
     )
 
 
@@ -180,6 +182,65 @@ def test_an_encoder_looks_at_the_events_it_is_told_to(kind):
     assert torch.equal(views[0], views[2]) and not torch.allclose(views[0], views[1])
 
 
+def trusted_graph():
+    """Items 0 and 2 with entity 0, item 1 with entity 1; item 0 is also like item 2, which is trusted less."""
+    edges = {
+        ("item", "is", "entity"): ((0, 1, 2), (0, 1, 0), (0.5, 1.0, 1.0)),
+        ("item", "like", "item"): ((0,), (2,), (0.25,)),
+    }
+    knowledge = {
+        t: Edges(source=np.array(s), target=np.array(e), weight=np.array(w, dtype=np.float32))
+        for t, (s, e, w) in edges.items()
+    }
+    return replace(small_graph(), knowledge=knowledge)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("kind", ["kg_attention", "hetero"])
+def test_knowledge_is_at_first_a_mean_by_trust(kind):
+    model = made(kind, graph=trusted_graph(), dim=8, layers=2, kg_weight=0.5)
+    if kind == "kg_attention":
+        model.query.zero_()  # no reason beside trust
+    p = model.score
+    p[5:] = torch.randn(2, 8)
+    # Node 5 is entity 0, node 6 entity 1. Item 0: (.5 entity 0 + .25 item 2) / .75.
+    mean = torch.zeros(7, 7)
+    for row, column, weight in ((0, 5, 0.5), (1, 6, 1), (2, 5, 1), (0, 2, 0.25)):
+        mean[row, column] = mean[column, row] = weight
+    mean = mean / mean.sum(dim=1, keepdim=True).clamp(min=1e-9)
+    want = p + 0.5 * mean @ p + 0.5 * mean @ mean @ p
+    assert torch.allclose(model.nodes().score, want, atol=1e-6)
+
+
+@torch.no_grad()
+def test_attention_goes_where_the_rationale_is_and_leaves_out_what_has_little():
+    model = made("kg_attention", graph=trusted_graph(), dim=8, layers=1, kg_weight=1.0)
+    p = model.context
+    p[0], p[5], p[2] = torch.eye(8)[0] * 4, torch.eye(8)[0] * 2, torch.eye(8)[1]
+    # Edges as written: 0-e0, 1-e1, 2-e0, 0-like-2. Scores of item 0: 8 / sqrt 8 and 0, by trust .5 and .25.
+    first = 0.5 * np.exp(8 / 8**0.5)
+    share = model.attention(p)
+    assert share[0] == pytest.approx(first / (first + 0.25)) and share[3] == pytest.approx(0.25 / (first + 0.25))
+    assert share[1] == 1 and float(share.sum()) == pytest.approx(5), "five nodes have a triple"
+    model.rationale = 0.9
+    assert model.attention(p)[0] == 1 and model.attention(p)[3] == 0
+    model.relation[0] = -1.0
+    assert model.attention(p)[0] == 0, "the relation turned the reason round"
+
+
+@torch.no_grad()
+def test_items_begin_with_their_texts():
+    model = made("text", dim=8, kg_weight=0.0)
+    nodes = model.nodes()
+    assert torch.allclose(nodes.score[:3], model.score[:3] + model.adapter_score, atol=1e-6)
+    assert torch.equal(nodes.score[3:], model.score[3:]), "items without a text, and entities, have their own vector"
+    # Two items of one text begin alike even where neither has a vector of its own.
+    model.context.zero_()
+    assert torch.allclose(model.nodes().context[1], model.adapter_context[1])
+    with pytest.raises(ConfigError, match="set merge.item_text: true"):
+        made("text", graph=replace(small_graph(), item_text=np.empty((5, 0), dtype=np.float32)))
+
+
 def test_spectral_vectors_are_the_singular_vectors():
     rng = np.random.default_rng(0)
     dense = (rng.random((30, 12)) < 0.3).astype(np.float32)
@@ -194,3 +255,23 @@ def test_spectral_vectors_are_the_singular_vectors():
     )
     assert not made[11].any() and np.linalg.norm(made[:11], axis=1).mean() == pytest.approx(1, abs=1e-3)
     assert spectral_vectors(history, 40, 0).shape == (12, 40) and not spectral_vectors(csr_array((3, 2)), 4, 0).any()
+
+
+def test_sums_of_bags_are_those_of_torch_with_their_gradients():
+    draw = np.random.default_rng(0)
+    row, weight = torch.from_numpy(draw.integers(0, 7, size=40)), torch.from_numpy(draw.random(40))
+    start = torch.tensor([0, 0, 5, 39, 40])
+    z, w = torch.randn(7, 5, dtype=torch.float64), weight.clone()
+    found = []
+    for summed in (bag_sum, dense_bag_sum):
+        parts = z.float().requires_grad_(), w.float().requires_grad_()
+        made = summed(parts[0], row, parts[1], start)
+        (made * torch.arange(25.0).view(5, 5)).sum().backward()
+        found.append((made, *(part.grad for part in parts)))
+    assert all(torch.allclose(a, b, atol=1e-4) for a, b in zip(*found, strict=True))
+
+
+def dense_bag_sum(z, row, weight, start):
+    ends = [*start[1:].tolist(), len(row)]
+    each = z[row] * weight[:, None]
+    return torch.stack([each[low:high].sum(dim=0) for low, high in zip(start.tolist(), ends, strict=True)])

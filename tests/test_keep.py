@@ -53,11 +53,17 @@ def test_rank_within_groups():
 
 def test_weights_drops_the_hopeless_and_weighs_by_probability_and_confidence():
     triples = table([0, 0, 0], [0, 0, 0], [1, 2, 3], [0.5, 1.0, 1.0])
-    kept = keep(real([0.8, 0.05, 0.04]), triples, 4, NONE)
+    kept = keep(real([0.8, 0.05, 0.04]), triples, 4, KeepConfig(policy="weights", tail_degree=0, power=1))
     assert kept.keep.tolist() == [True, True, False] and not kept.guarded.any()
     assert np.allclose(kept.weight, [0.4, 0.05, 0.04], atol=1e-6) and kept.weight.dtype == np.float32
-    plain = keep(real([0.8, 0.05, 0.04]), triples, 4, KeepConfig(tail_degree=0, weighted=False))
+    plain = keep(real([0.8, 0.05, 0.04]), triples, 4, KeepConfig(tail_degree=0, power=0))
     assert plain.weight.tolist() == [0.5, 1.0, 1.0]
+
+
+def test_by_default_the_likely_ones_weigh_by_the_square():
+    triples = table([0, 0], [0, 0], [1, 2], [0.5, 1.0])
+    kept = keep(real([0.8, 0.6]), triples, 3, NONE)
+    assert kept.keep.tolist() == [True, False] and np.allclose(kept.weight, [0.32, 0.36], atol=1e-6)
 
 
 def test_threshold():

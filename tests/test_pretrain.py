@@ -40,6 +40,7 @@ def checkerboard(domains=("a", "b"), num_users=60, num_items=20):
         catalog=catalog,
         events=events,
         knowledge={("item", "parity", "entity"): knowledge},
+        item_text=np.random.default_rng(9).normal(size=(len(parity), 6)).astype(np.float32) / 6**0.5,
     )
 
 

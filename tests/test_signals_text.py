@@ -13,14 +13,16 @@ from graphrec.core.seeds import generator
 from graphrec.core.tracking import NullTracker
 from graphrec.data.corrupt import corrupt, join, take, triple_keys
 from graphrec.data.dataset import Triples
+from graphrec.text import read
+from graphrec.text.read import available, model_folder
+from graphrec.text.words import has_words, name_in_words, word_vectors
 from kg_denoise.evidence import Evidence
 from kg_denoise.fold import Fold
 from kg_denoise.signals import canonical, text
-from kg_denoise.signals.cross_encoder import CrossEncoderSignal, corrupted
+from kg_denoise.signals.cross_encoder import CrossEncoderSignal, _Task, corrupted
 from kg_denoise.signals.pair_model import PairModel, States
-from kg_denoise.signals.text import COLUMNS, TextSignal, available, entity_vectors, model_folder
+from kg_denoise.signals.text import COLUMNS, TextSignal, entity_vectors
 from kg_denoise.signals.text_config import CrossEncoderConfig, TextConfig
-from kg_denoise.signals.words import has_words, name_in_words, word_vectors
 
 WORDS = ["red", "blue", "green", "amber", "violet", "lemon", "cherry", "olive", "walnut", "cedar", "maple", "birch"]
 """One theme each: an entity's text is its theme and a word of its own."""
@@ -39,7 +41,7 @@ def _fold(train: Triples, asked: Triples, texts: list[str], *, num_own: int | No
 
 @pytest.fixture
 def no_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(text, "_BUNDLED", "no_such_package")
+    monkeypatch.setattr(read, "_BUNDLED", "no_such_package")
 
 
 @pytest.fixture(scope="module")
@@ -189,7 +191,7 @@ def test_codes_have_no_score(themes: tuple[list[str], Triples]) -> None:
 
 @pytest.mark.usefixtures("no_model")
 def test_what_is_missing_is_named() -> None:
-    assert not available(TextConfig())
+    assert not available(TextConfig().model)
     with pytest.raises(MissingExtraError, match=r"graphrec\[text\]"):
         model_folder(None, "denoise.cross_encoder")
     with pytest.raises(ConfigError, match="/no/such"):
@@ -205,7 +207,7 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path, themes: tuple[list[
 
 
 def test_layer_by_layer_is_the_model_itself(tiny: Path) -> None:
-    library, transformers = pytest.importorskip("kg_denoise.signals._transformers"), pytest.importorskip("transformers")
+    library, transformers = pytest.importorskip("graphrec.text._transformers"), pytest.importorskip("transformers")
     texts = ["red shop", "blue", "green amber violet lemon thing"]
     vectors = library.sentence_vectors(tiny, texts, max_length=16, label="reading")
     tokenizer, model = (transformers.BertTokenizer.from_pretrained(tiny), transformers.BertModel.from_pretrained(tiny))
@@ -270,6 +272,30 @@ def test_the_cross_encoder_learns_a_theme(tiny: Path, themes: tuple[list[str], T
     assert np.array_equal(np.isnan(score), fold.asked.tail == 95)
     assert (score[fold.own & ~np.isnan(score)][:, None] > score[~fold.own & ~np.isnan(score)]).mean() > 0.9
     assert np.array_equal(score, CrossEncoderSignal(options).score(fold)[:, 0], equal_nan=True)
+
+
+@pytest.mark.skipif(find_spec("transformers") is None, reason="needs transformers")
+@pytest.mark.parametrize("sign", [-1, 2])
+def test_what_learns_less_than_the_guess_gives_way_to_it(
+    tiny: Path, themes: tuple[list[str], Triples], monkeypatch: pytest.MonkeyPatch, sign: int
+) -> None:
+    texts, table = themes
+    wrong = _triples([(h, 0, 48 + (4 * (h // 4) + 17) % 48) for h in range(48)])
+    fold = _fold(table, join(table, wrong), texts, num_own=len(table))
+    true = np.isin(triple_keys(fold.asked, 96), triple_keys(table, 96))
+    # A stand-in for what was learnt knows the truth, or takes it for its opposite.
+    guesses = []
+
+    def logits(task: _Task, model: PairModel, rows: np.ndarray) -> np.ndarray:
+        right = np.isin(triple_keys(take(task.triples, rows), 96), triple_keys(table, 96))
+        guesses.append(task.guess[rows])
+        return np.asarray(np.where(right, 1, -1) * np.float32(sign), dtype=np.float32)
+
+    monkeypatch.setattr(_Task, "logits", logits)
+    options = CrossEncoderConfig(model=str(tiny), epochs=1, max_steps=1, frozen_layers=1)
+    score = CrossEncoderSignal(options).score(fold)[:, 0]
+    assert len(guesses) == (1 if sign < 0 else 2)
+    assert np.array_equal(score, np.where(true, 2, -2)) == (sign == 2)
 
 
 @pytest.mark.skipif(find_spec("transformers") is None, reason="needs transformers")

@@ -1,6 +1,7 @@
 """What denoising gives back to a recommender: wrong triples mixed in on purpose, with and without denoising.
 
-    GRAPHREC_DATA=FOLDER python -m benchmarks.denoise_sets.recommend [--seeds 3] [--sets NAME ...] [--keep POLICY]
+    GRAPHREC_DATA=FOLDER python -m benchmarks.denoise_sets.recommend [--seeds 3 4 5] [--shares 0.4]
+        [--sets NAME ...] [--keep POLICY]
 
 For each set the pretraining encoder is trained on the clean graph, on graphs of which 10, 20 and 40 % are wrong
 (`uniform`, `same_type`), on those after denoising, on the clean graph with its tails dealt anew within each relation,
@@ -134,7 +135,7 @@ Key = tuple[str, str, float]
 """Arm, kind of the wrong triples, their share."""
 
 
-def cells(bed: Bed, seed: int, denoiser: Denoiser) -> Iterator[tuple[Key, Measured]]:
+def cells(bed: Bed, seed: int, denoiser: Denoiser, shares: Sequence[float] = SHARES) -> Iterator[tuple[Key, Measured]]:
     """Measure every arm once."""
     dataset, test, target = load(bed)
 
@@ -149,7 +150,7 @@ def cells(bed: Bed, seed: int, denoiser: Denoiser) -> Iterator[tuple[Key, Measur
     yield (RANDOM, "-", 1.0), score(dealt, _all(dealt))
     yield (NONE, "-", 0.0), score(dataset, _all(dataset, keep=False))
     for kind in KINDS:
-        for share in SHARES:
+        for share in shares:
             mixed, true = inject(dataset.triples, share, num_entities=len(dataset.entities), seed=seed, kind=kind)
             noisy = replace(dataset, triples=mixed)
             yield (NOISY, kind, share), score(noisy, _all(noisy))
@@ -161,7 +162,12 @@ def _all(dataset: Dataset, *, keep: bool = True) -> Believed:
     return Believed(probability=ones, keep=np.full(len(ones), keep), weight=dataset.triples.confidence)
 
 
-def run(seeds: Sequence[int], sets: Sequence[str] = tuple(BEDS), policy: str = "weights") -> list[JSON]:
+def run(
+    seeds: Sequence[int],
+    sets: Sequence[str] = tuple(BEDS),
+    policy: str = KeepConfig().policy,
+    shares: Sequence[float] = SHARES,
+) -> list[JSON]:
     """Return one row for each set and arm, and one of what was recovered for each set, kind and share.
 
     `policy` is one of `kg_denoise.keep`, or `TRUTH`: the wrong triples are left out, as no denoising could.
@@ -169,11 +175,11 @@ def run(seeds: Sequence[int], sets: Sequence[str] = tuple(BEDS), policy: str = "
     rows, denoiser = list[JSON](), told if policy == TRUTH else learned(policy)
     for name in sets:
         found: dict[Key, list[Measured]] = {}
-        todo = ((key, cell) for seed in seeds for key, cell in cells(BEDS[name], seed, denoiser))
-        for key, cell in track(todo, name, total=len(seeds) * (4 + 2 * len(KINDS) * len(SHARES))):
+        todo = ((key, cell) for seed in seeds for key, cell in cells(BEDS[name], seed, denoiser, shares))
+        for key, cell in track(todo, name, total=len(seeds) * (4 + 2 * len(KINDS) * len(shares))):
             found.setdefault(key, []).append(cell)
         rows += [_row(name, key, found) for key in found]
-        rows += [_recovered(name, kind, share, found) for kind in KINDS for share in SHARES]
+        rows += [_recovered(name, kind, share, found) for kind in KINDS for share in shares]
     return rows
 
 
@@ -218,11 +224,14 @@ def _text(value: object) -> str:
 def main() -> None:
     """Run the sets that are there and print both tables."""
     parser = argparse.ArgumentParser(description="What denoising gives back to a recommender.")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="*", default=[0, 1, 2])
+    parser.add_argument("--shares", type=float, nargs="*", default=SHARES, help="shares of wrong triples")
     parser.add_argument("--sets", nargs="*", default=[name for name in BEDS if _is_there(BEDS[name])], choices=BEDS)
-    parser.add_argument("--keep", default="weights", choices=(*POLICIES, TRUTH), help="what is kept; truth: a bound")
+    parser.add_argument(
+        "--keep", default=KeepConfig().policy, choices=(*POLICIES, TRUTH), help="what is kept; truth: a bound"
+    )
     options = parser.parse_args()
-    print(table(run(range(options.seeds), options.sets, options.keep)))
+    print(table(run(options.seeds, options.sets, options.keep, options.shares)))
 
 
 def _is_there(bed: Bed) -> bool:

@@ -32,7 +32,8 @@ class GFCFScorer:
         past = self.history[users]
         near: FloatArray = ((past @ self.normal.T) @ self.normal).toarray()
         scaled = (past @ diags_array(1 / self.root)).astype(np.float32)
-        return near + self.alpha * ((scaled @ self.smooth) @ self.smooth.T) * self.root
+        far: FloatArray = (scaled @ self.smooth) @ self.smooth.T
+        return near + self.alpha * far * self.root
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,7 @@ STAGES = {
             name="merge",
             shell="graphrec.stages.merge:run",
             parents=("ingest", "denoise"),
-            libraries=("numpy", "polars", "scipy"),
+            libraries=("numpy", "polars", "scipy", "transformers"),
             for_target=False,
         ),
         Stage(

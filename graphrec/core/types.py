@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 IntArray = NDArray[np.int64]
 """Internal ids or counts. External ids never travel in one."""
 
+Index = NDArray[np.signedinteger[Any]]
+"""Ids or positions in large arrays, 32 bits wide where they fit."""
+
 FloatArray = NDArray[np.float32]
 """Scores, weights, embeddings."""
 

@@ -9,18 +9,22 @@ gated sum, each of them can be switched on and off without training again.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
 from torch.nn.functional import normalize
 
 from graphrec.core.seeds import derive_seed, generator
-from graphrec.core.types import IntArray
+from graphrec.core.types import BoolArray, IntArray
 from graphrec.encoders.config import ViewsConfig
+from graphrec.encoders.part import Part
 from graphrec.encoders.spectral import spectral_vectors
 from graphrec.graph.adjacency import propagate, symmetric_adjacency, to_torch
 from graphrec.graph.graph import MultiDomainGraph
 from graphrec.graph.histories import Bags, Histories
+from graphrec.graph.knowledge import Knowledge, entries, with_zeros
+from graphrec.graph.neighbourhood import Neighbourhood
 
 
 @dataclass(frozen=True)
@@ -29,23 +33,43 @@ class Nodes:
 
     `context` is an item where it describes a user, `score` where it is offered; `user` has the
     views of an encoder that keeps them per user, and is None for one that makes them from `context`.
+    With `context_place` and `score_place`, `[num_items + num_entities]`, there are rows of some nodes
+    alone, and these say which.
     """
 
     context: torch.Tensor
     score: torch.Tensor
     user: torch.Tensor | None = None
+    context_place: torch.Tensor | None = None
+    score_place: torch.Tensor | None = None
+
+    def context_row(self, node: torch.Tensor) -> torch.Tensor:
+        """Return the rows of `context` that are `node`."""
+        return node if self.context_place is None else self.context_place.index_select(0, node).long()
+
+    def score_row(self, node: torch.Tensor) -> torch.Tensor:
+        """Return the rows of `score` that are `node`."""
+        return node if self.score_place is None else self.score_place.index_select(0, node).long()
 
 
 class MultiDomainEncoder(torch.nn.Module):
-    """The shared part; a subclass says what a view is. `reach` is how many events a bag needs to hold for it."""
+    """The shared part; a subclass says what a view is. `reach` is how many events a bag needs to hold for it.
+
+    `tables` names the parameters with a row per node that a step can read in part; with none the
+    encoder needs all nodes in every step.
+    """
+
+    tables: tuple[str, ...] = ()
 
     def __init__(self, graph: MultiDomainGraph, domains: tuple[str, ...], options: ViewsConfig, *, reach: int) -> None:
         super().__init__()
         self.domains, self.dim, self.reach, self.kg_weight = domains, options.dim, reach, options.kg_weight
-        self.num_items = graph.num_items
+        self.num_items, self.num_nodes = graph.num_items, graph.num_items + graph.num_entities
         gates = torch.full((len(domains), len(domains)), options.gate)
         self.gate = torch.nn.Parameter(gates.fill_diagonal_(1.0))
-        knowledge = knowledge_adjacency(graph, domains) if options.kg_weight else None
+        self.knowledge = Knowledge.of(graph, domains)
+        self.hidden: torch.Tensor | None = None
+        knowledge = knowledge_adjacency(self.knowledge) if options.kg_weight else None
         self.touched: torch.Tensor | None
         self.adjacency: torch.Tensor | None
         self.register_buffer("touched", knowledge[0] if knowledge else None, persistent=False)
@@ -53,6 +77,14 @@ class MultiDomainEncoder(torch.nn.Module):
 
     def nodes(self) -> Nodes:
         """Return the vectors of all items and entities, and of users where the encoder keeps such."""
+        raise NotImplementedError
+
+    def part(self, bags: Bags, offered: IntArray, fanout: int, rng: np.random.Generator) -> Part:
+        """Return what a step reads that looks at `bags` and scores the items `offered`; see `part.py`."""
+        raise NotImplementedError
+
+    def nodes_of(self, part: Part) -> Nodes:
+        """Return the nodes of `part` alone."""
         raise NotImplementedError
 
     def views(self, nodes: Nodes, bags: Bags) -> torch.Tensor:
@@ -63,8 +95,25 @@ class MultiDomainEncoder(torch.nn.Module):
         """Return the tables with a row per item and entity."""
         raise NotImplementedError
 
+    def step_bytes(self) -> int:
+        """Return about how many bytes a step over all nodes takes: their vectors and the gradients of these."""
+        return 2 * sum(p.numel() * p.element_size() for p in self.item_parameters())
+
     def look_at(self, histories: Histories) -> None:
         """Take `histories` for what users had; of no consequence where bags say it all."""
+
+    def hide(self, edges: BoolArray | None) -> None:
+        """Leave the `edges` of `knowledge`, a mask, out of what `nodes` makes from now on; None brings them back."""
+        known = edges is not None and self.adjacency is not None
+        self.hidden = torch.from_numpy(self._entry[:, edges].ravel()).to(self.gate.device) if known else None
+
+    @cached_property
+    def _entry(self) -> IntArray:
+        """Where each edge of `knowledge` stands in the adjacency, both ways, `[2, num_edges]`."""
+        assert self.touched is not None and self.adjacency is not None
+        ends = np.stack([self.knowledge.source, self.knowledge.target])
+        row, column = np.searchsorted(self.touched.cpu().numpy(), ends)
+        return np.stack([entries(self.adjacency, row, column), entries(self.adjacency, column, row)])
 
     def users(self, views: torch.Tensor, domain: int, on: torch.Tensor | None = None) -> torch.Tensor:
         """Return unit user vectors for `domain`, `[num_rows, dim]`.
@@ -77,41 +126,41 @@ class MultiDomainEncoder(torch.nn.Module):
 
     def offered(self, nodes: Nodes, items: torch.Tensor) -> torch.Tensor:
         """Return unit vectors of `items` for scoring, `[len(items), dim]`."""
-        return normalize(nodes.score[items], dim=1)
+        return normalize(nodes.score.index_select(0, nodes.score_row(items)), dim=1)
+
+    @cached_property
+    def neighbourhood(self) -> Neighbourhood:
+        """The knowledge graph as arrays, to draw neighbours from."""
+        if self.touched is None or self.adjacency is None:
+            return Neighbourhood.empty()
+        touched = self.touched.cpu().numpy()
+        indptr, indices, weight = (
+            part.cpu().numpy()
+            for part in (self.adjacency.crow_indices(), self.adjacency.col_indices(), self.adjacency.values())
+        )
+        return Neighbourhood(touched, indptr, touched[indices], weight)
 
     def spread(self, nodes: torch.Tensor) -> torch.Tensor:
         """Return item and entity vectors after one step over the knowledge graph."""
         if self.touched is None or self.adjacency is None:
             return nodes
+        shown = self.adjacency if self.hidden is None else with_zeros(self.adjacency, self.hidden)
         # Most items of a large catalogue have no knowledge: only the nodes that do are multiplied.
-        near = propagate(self.adjacency, nodes.index_select(0, self.touched))
+        near = propagate(shown, nodes.index_select(0, self.touched))
         return nodes.index_add(0, self.touched, near, alpha=self.kg_weight)
 
 
-def knowledge_adjacency(graph: MultiDomainGraph, domains: tuple[str, ...]) -> tuple[torch.Tensor, torch.Tensor] | None:
+def knowledge_adjacency(knowledge: Knowledge) -> tuple[torch.Tensor, torch.Tensor] | None:
     """Return the nodes that knowledge touches and their normalised adjacency, or None without any edge.
 
     Nodes are items, then entities; the first tensor has the `n` touched ones, ascending, the second
-    is sparse `[n, n]`. Items of other domains, and the edges at them, are left out.
+    is sparse `[n, n]`.
     """
-    keep = np.ones(graph.num_items + graph.num_entities, dtype=np.bool_)
-    keep[: graph.num_items] = False
-    for domain in domains:
-        keep[graph.catalog[domain]] = True
-    shift = {"item": 0, "entity": graph.num_items}
-    empty = np.empty(0, dtype=np.int64)
-    sources, targets, weights = [empty], [empty], [np.empty(0, dtype=np.float32)]
-    for (source_kind, _, target_kind), edges in graph.knowledge.items():
-        sources.append(edges.source + shift[source_kind])
-        targets.append(edges.target + shift[target_kind])
-        weights.append(edges.weight)
-    source, target, weight = np.concatenate(sources), np.concatenate(targets), np.concatenate(weights)
-    both = keep[source] & keep[target]
-    if not both.any():
+    if not len(knowledge):
         return None
-    touched, ends = np.unique(np.concatenate([source[both], target[both]]), return_inverse=True)
+    touched, ends = np.unique(np.concatenate([knowledge.source, knowledge.target]), return_inverse=True)
     places = ends.reshape(2, -1)
-    adjacency = symmetric_adjacency(places[0], places[1], weight[both], len(touched))
+    adjacency = symmetric_adjacency(places[0], places[1], knowledge.weight, len(touched))
     return torch.from_numpy(touched), to_torch(adjacency)
 
 

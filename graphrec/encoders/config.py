@@ -33,10 +33,22 @@ class EncoderConfig(ViewsConfig):
 
     kind: str = option(
         default="views",
-        choices=("views", "lightgcn"),
-        help="views: a user is what they had last; lightgcn: propagation over the whole graph of each domain.",
+        choices=("views", "lightgcn", "kg_attention", "hetero", "text"),
+        help="views: a user is what they had last; lightgcn: propagation over the whole graph of each domain; "
+        "kg_attention, hetero: views whose items know their triples by attention, by relation; "
+        "text: views whose items begin with their texts (`merge.item_text`).",
     )
-    layers: int = option(default=2, ge=1, help="Steps of propagation over the events (lightgcn).")
+    layers: int = option(
+        default=2,
+        ge=1,
+        help="Steps of propagation: over the events (lightgcn), over the triples (kg_attention, hetero).",
+    )
+    rationale: float = option(
+        default=0.0,
+        ge=0,
+        lt=1,
+        help="Triples with less than this share of an even attention are left out (kg_attention).",
+    )
     user_vectors: bool = option(
         default=True, help="Users have vectors of their own beside what their items say of them (lightgcn)."
     )

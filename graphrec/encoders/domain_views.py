@@ -9,10 +9,13 @@ An item has two vectors: `context` where it describes a user, `score` where it i
 
 import numpy as np
 import torch
-from torch.nn.functional import embedding_bag, normalize
+from torch.nn.functional import normalize
 
+from graphrec.core.types import IntArray
+from graphrec.encoders.bag_sum import bag_sum
 from graphrec.encoders.base import MultiDomainEncoder, Nodes, start_vectors
 from graphrec.encoders.config import ViewsConfig
+from graphrec.encoders.part import Part, Read, Rows, gather, read_rows
 from graphrec.graph.graph import MultiDomainGraph
 from graphrec.graph.histories import Bags, Histories
 
@@ -25,6 +28,8 @@ class DomainViews(MultiDomainEncoder):
     domain and distance; they begin as `decay ** (distance - 1)`.
     """
 
+    tables: tuple[str, ...] = ("context", "score")
+
     def __init__(
         self,
         graph: MultiDomainGraph,
@@ -34,6 +39,7 @@ class DomainViews(MultiDomainEncoder):
         seed: int,
     ) -> None:
         super().__init__(graph, domains, options, reach=options.reach)
+        self.read_from: Read = read_rows
         first = start_vectors(graph, histories, domains, options, seed)
         self.context = torch.nn.Parameter(first)
         self.score = torch.nn.Parameter(first.clone())
@@ -44,6 +50,23 @@ class DomainViews(MultiDomainEncoder):
         """Return the vectors of all items and entities after one step over the knowledge graph."""
         return Nodes(self.spread(self.context), self.spread(self.score))
 
+    def part(self, bags: Bags, offered: IntArray, fanout: int, rng: np.random.Generator) -> Part:
+        """Return the items of the bags, the offered ones, and the knowledge around both."""
+        context, score = (
+            Rows.of(nodes, self.num_nodes, self.neighbourhood, fanout, rng) for nodes in (bags.item, offered)
+        )
+        return Part(context=context, score=score)
+
+    def nodes_of(self, part: Part) -> Nodes:
+        """Return the vectors of the rows of `part`."""
+        context, score = part.context, part.score
+        return Nodes(
+            gather(self.context, context, self.kg_weight, self.read_from),
+            gather(self.score, score, self.kg_weight, self.read_from),
+            context_place=torch.from_numpy(context.place).to(self.gate.device),
+            score_place=torch.from_numpy(score.place).to(self.gate.device),
+        )
+
     def item_parameters(self) -> list[torch.nn.Parameter]:
         """Return the two tables of nodes."""
         return [self.context, self.score]
@@ -52,11 +75,10 @@ class DomainViews(MultiDomainEncoder):
         """Return unit views `[num_rows, num_domains, dim]`, zero where the bag is empty."""
         device = self.gate.device
         domain, distance, weight = (torch.from_numpy(a).to(device) for a in (bags.domain, bags.distance, bags.weight))
-        summed = embedding_bag(
-            torch.from_numpy(bags.item).to(device),
+        summed = bag_sum(
             nodes.context,
+            nodes.context_row(torch.from_numpy(bags.item).to(device)),
+            weight * self.log_recency[domain, distance - 1].exp(),
             torch.from_numpy(bags.start).to(device),
-            mode="sum",
-            per_sample_weights=weight * self.log_recency[domain, distance - 1].exp(),
         )
         return normalize(summed, dim=1).view(-1, len(self.domains), self.dim)

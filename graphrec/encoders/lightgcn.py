@@ -75,6 +75,11 @@ class LightGCN(MultiDomainEncoder):
         score = torch.cat([items[: self.num_items], node[self.num_items :]])
         return Nodes(node, score, users)
 
+    def step_bytes(self) -> int:
+        """Return about how many bytes a step takes: every layer's vectors, and two gradients on the way back."""
+        layer = (self.num_rows + len(self.column_item)) * self.dim * 4
+        return super().step_bytes() + (self.layers + 4) * layer + 20 * self.events.values().numel()
+
     def item_parameters(self) -> list[torch.nn.Parameter]:
         """Return the one table of nodes."""
         return [self.vector]

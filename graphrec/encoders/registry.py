@@ -11,6 +11,9 @@ from graphrec.graph.histories import Histories
 ENCODERS = {
     "views": "graphrec.encoders.domain_views:DomainViews",
     "lightgcn": "graphrec.encoders.lightgcn:LightGCN",
+    "kg_attention": "graphrec.encoders.kg_attention:KGAttention",
+    "hetero": "graphrec.encoders.hetero:Hetero",
+    "text": "graphrec.encoders.text:Text",
 }
 """Name -> class. A new one = one file, one row, and its name among the choices of `EncoderConfig.kind`."""
 

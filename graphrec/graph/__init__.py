@@ -2,5 +2,6 @@
 
 build.py ──> graph.py (arrays, save, load) ──┬─> histories.py  (who had what, in order, with one event left out)
                                              ├─> adjacency.py  (normalised sparse matrices, propagation)
+                                             ├─> knowledge.py  (the triples as one list of edges)
                                              └─> _pyg.py       (the same graph as PyG HeteroData)
 """

@@ -16,6 +16,7 @@ EdgeType = tuple[str, str, str]
 """(kind of the source node, name, kind of the target node); kinds are user, item, entity."""
 
 _NAME = "graph"
+_NO_TEXT = np.empty((0, 0), dtype=np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ class EventEdges:
     def __post_init__(self) -> None:
         if len(self.weight) != len(self.user):
             assert not len(self.weight), "one weight per event"
-            object.__setattr__(self, "weight", np.ones(len(self.user), dtype=np.float32))
+            object.__setattr__(self, "weight", np.broadcast_to(np.float32(1), len(self.user)))
 
     def __len__(self) -> int:
         return len(self.user)
@@ -57,7 +58,8 @@ class MultiDomainGraph:
 
     `events[domain]` are edges (user, domain, item) without test events; `knowledge` has the edges
     (item | entity, relation, item | entity), whose weight is the trust in the triple.
-    `catalog[domain]` lists the domain's items, ascending.
+    `catalog[domain]` lists the domain's items, ascending. `item_text` [num_items, k] has vectors of
+    their texts, zero where there is none; k is 0 where texts were not read.
     """
 
     num_users: int
@@ -66,6 +68,12 @@ class MultiDomainGraph:
     catalog: Mapping[str, IntArray]
     events: Mapping[str, EventEdges]
     knowledge: Mapping[EdgeType, Edges]
+    item_text: FloatArray = field(default_factory=lambda: _NO_TEXT)
+
+    def __post_init__(self) -> None:
+        if len(self.item_text) != self.num_items:
+            assert not self.item_text.size, "one vector per item"
+            object.__setattr__(self, "item_text", np.empty((self.num_items, 0), dtype=np.float32))
 
     @property
     def domains(self) -> tuple[str, ...]:
@@ -95,11 +103,14 @@ class MultiDomainGraph:
                     d: EventEdges(**_part(arrays, f"events/{d}", ("user", "item", "valid", "weight"))) for d in domains
                 },
                 knowledge={t: Edges(**_part(arrays, _key(t), ("source", "target", "weight"))) for t in types},
+                item_text=arrays.get("item_text", _NO_TEXT),
             )
         except KeyError as error:
             raise ArtifactError(f"{folder}: {_NAME}.safetensors lacks {error}; run merge again") from None
 
     def _arrays(self) -> Iterator[tuple[str, Any]]:
+        if self.item_text.size:
+            yield "item_text", np.ascontiguousarray(self.item_text)
         for domain in self.domains:
             yield f"catalog/{domain}", np.ascontiguousarray(self.catalog[domain])
         named = {f"events/{d}": edges for d, edges in self.events.items()}

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
-from graphrec.core.types import BoolArray, FloatArray, IntArray
+from graphrec.core.types import BoolArray, FloatArray, Index, IntArray
+from graphrec.graph._numba_bags import fill, windows
 from graphrec.graph.graph import MultiDomainGraph
 
 
@@ -32,49 +33,64 @@ class Bags:
 
 @dataclass(frozen=True, kw_only=True)
 class Histories:
-    """Events of some domains, sorted by (domain, user, time). `place` is an event's position in its list.
+    """Events of some domains, sorted by (domain, user, time): 8 bytes an event or 12 with weights, 4 a user and domain.
 
     `begin[domain * num_users + user]` is where that list begins in the flat arrays; `begin` has
-    one more entry, the end.
+    one more entry, the end. Numbers are 32 bits wide where they fit.
     """
 
     num_users: int
     num_domains: int
-    user: IntArray
-    item: IntArray
-    domain: IntArray
-    place: IntArray
+    user: Index
+    item: Index
     weight: FloatArray
-    begin: IntArray
+    begin: Index
 
     @classmethod
     def of(cls, graph: MultiDomainGraph, domains: Sequence[str], *, with_valid: bool) -> "Histories":
         """Collect the train events of `domains`, with the validation events when asked for."""
-        parts = [(graph.events[d], graph.events[d].valid <= with_valid) for d in domains]
-        user, item = (_joined([getattr(e, name)[keep] for e, keep in parts]) for name in ("user", "item"))
-        weight = np.concatenate([np.empty(0, dtype=np.float32), *(edges.weight[keep] for edges, keep in parts)])
-        domain = np.repeat(np.arange(len(domains)), [int(keep.sum()) for _, keep in parts]).astype(np.int64)
-        count = np.bincount(domain * graph.num_users + user, minlength=len(domains) * graph.num_users)
-        begin = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
-        place = np.arange(len(user)) - begin[domain * graph.num_users + user]
+        kept = [slice(None) if with_valid else ~graph.events[d].valid for d in domains]
+        parts = [(graph.events[d], keep) for d, keep in zip(domains, kept, strict=True)]
+        user = _joined([e.user[keep] for e, keep in parts], graph.num_users)
+        item = _joined([e.item[keep] for e, keep in parts], graph.num_items)
+        weight = _weights([edges.weight[keep] for edges, keep in parts], len(user))
+        ends = np.cumsum([0, *(len(e.user[keep]) for e, keep in parts)])
+        begin = np.zeros(len(domains) * graph.num_users + 1, dtype=index_type(len(user)))
+        for index in range(len(domains)):
+            own = user[ends[index] : ends[index + 1]]
+            place = slice(index * graph.num_users + 1, (index + 1) * graph.num_users + 1)
+            begin[place] = ends[index] + np.cumsum(np.bincount(own, minlength=graph.num_users))
         return cls(
-            num_users=graph.num_users,
-            num_domains=len(domains),
-            user=user,
-            item=item,
-            domain=domain,
-            place=place,
-            weight=weight,
-            begin=begin,
+            num_users=graph.num_users, num_domains=len(domains), user=user, item=item, weight=weight, begin=begin
         )
 
     def __len__(self) -> int:
         return len(self.user)
 
+    @property
+    def domain(self) -> IntArray:
+        """Return the position of each event's domain, made anew on every call."""
+        size = [len(self.user[self.of_domain(domain)]) for domain in range(self.num_domains)]
+        return np.repeat(np.arange(self.num_domains), size).astype(np.int64)
+
+    def of_domain(self, domain: int) -> slice:
+        """Return which of the flat arrays' events are those of `domain`."""
+        first = domain * self.num_users
+        return slice(int(self.begin[first]), int(self.begin[first + self.num_users]))
+
     def active(self, domain: int) -> BoolArray:
         """Return who has an event in `domain`, `[num_users]`."""
         first = domain * self.num_users
         return np.diff(self.begin[first : first + self.num_users + 1]) > 0
+
+    def seen(self, users: IntArray, domain: int, catalog: IntArray) -> csr_array:
+        """Return what `users` had in `domain`, `[len(users), len(catalog)]`; `catalog` is ascending."""
+        place = domain * self.num_users + users
+        begin, size = self.begin[place].astype(np.int64), self.begin[place + 1] - self.begin[place]
+        start = np.concatenate([[0], np.cumsum(size)])
+        event = np.arange(start[-1]) + np.repeat(begin - start[:-1], size)
+        column = np.searchsorted(catalog, self.item[event])
+        return csr_array((np.ones(len(event), dtype=np.float32), column, start), shape=(len(users), len(catalog)))
 
     def matrix(self, num_items: int) -> csr_array:
         """Return the weights of all events, `[num_users, num_items]`; those of one pair are added up."""
@@ -82,54 +98,39 @@ class Histories:
         made.sum_duplicates()
         return made
 
-    def around(self, events: IntArray, reach: int) -> Bags:
+    def item_of(self, events: Index) -> IntArray:
+        """Return the items of `events`."""
+        return self.item[events].astype(np.int64)
+
+    def around(self, events: Index, reach: int) -> Bags:
         """Return one row per event: its user's lists, up to `reach` events either way, the event itself left out.
 
         In other domains than the event's, where there is no left-out event, the last `reach` count.
         """
-        users = self.user[events]
-        first, stop, middle = self._windows(users, reach)
-        own = (np.arange(len(events)), self.domain[events])
-        begin, end = self._lists(users)
-        middle[own] = events
-        first[own] = np.maximum(begin[own], events - reach)
-        stop[own] = np.minimum(end[own], events + reach + 1)
-        size = end - begin
-        size[own] -= 1
-        return self._bags(users, size > 0, first, stop, middle)
+        return self._bags(self.user[events].astype(np.int64), np.asarray(events, dtype=np.int64), reach)
 
     def latest(self, users: IntArray, reach: int) -> Bags:
         """Return one row per user: the last `reach` events of each of their lists."""
-        begin, end = self._lists(users)
-        return self._bags(users, end > begin, *self._windows(users, reach))
+        return self._bags(users, np.full(len(users), -1), reach)
 
-    def _lists(self, users: IntArray) -> tuple[IntArray, IntArray]:
-        rows = np.arange(self.num_domains) * self.num_users + users[:, None]  # [num_rows, num_domains]
-        return self.begin[rows], self.begin[rows + 1]
-
-    def _windows(self, users: IntArray, reach: int) -> tuple[IntArray, IntArray, IntArray]:
-        begin, end = self._lists(users)
-        return np.maximum(begin, end - reach), end.copy(), end
-
-    def _bags(self, user: IntArray, known: BoolArray, first: IntArray, stop: IntArray, middle: IntArray) -> Bags:
-        size = (stop - first).ravel()
-        start = np.cumsum(size) - size
-        event = np.arange(size.sum()) + np.repeat(first.ravel() - start, size)
-        distance = np.abs(event - np.repeat(middle.ravel(), size))
-        keep = distance > 0
-        # A left-out event shortens the lists after it by one.
-        start = np.concatenate([[0], np.cumsum(keep)])[start]
-        event, distance = event[keep], distance[keep]
-        return Bags(
-            user=user,
-            known=known,
-            item=self.item[event],
-            distance=distance,
-            domain=self.domain[event],
-            weight=self.weight[event],
-            start=start,
-        )
+    def _bags(self, user: IntArray, left_out: IntArray, reach: int) -> Bags:
+        first, stop, middle, known = windows(self.begin, self.num_users, self.num_domains, user, left_out, reach)
+        item, distance, domain, weight, start = fill(first, stop, middle, self.item, self.weight)
+        return Bags(user=user, known=known, item=item, distance=distance, domain=domain, weight=weight, start=start)
 
 
-def _joined(parts: Sequence[IntArray]) -> IntArray:
-    return np.concatenate([np.empty(0, dtype=np.int64), *parts])
+def index_type(size: int) -> type[np.int32] | type[np.int64]:
+    """Return the narrower integer type that can number `size` things."""
+    return np.int32 if size < 2**31 else np.int64
+
+
+def _joined(parts: Sequence[Index], size: int) -> Index:
+    made: Index = np.concatenate([np.empty(0, dtype=np.int32), *parts], dtype=index_type(size), casting="same_kind")
+    return made
+
+
+def _weights(parts: Sequence[FloatArray], size: int) -> FloatArray:
+    # Where every event counts 1, as nearly always, the ones take no memory.
+    if all(bool((part == 1).all()) for part in parts):
+        return np.broadcast_to(np.float32(1), size)
+    return np.concatenate(parts)

@@ -10,7 +10,14 @@ LOSSES = {
     "sampled_softmax": "graphrec.losses.sampled_softmax:SampledSoftmax",
     "bpr": "graphrec.losses.bpr:BPR",
 }
-"""Name -> class. A new one = one file and one row."""
+"""Name -> class of the ranking losses. A new one = one file and one row."""
+
+REPRESENTATION_LOSSES = {
+    "info_nce": "graphrec.losses.info_nce:InfoNCE",
+    "alignment": "graphrec.losses.align_uniform:Alignment",
+    "uniformity": "graphrec.losses.align_uniform:Uniformity",
+}
+"""Name -> class of the representation losses; who uses one imports it."""
 
 
 def make_loss(name: str, temperature: float) -> RankingLoss:

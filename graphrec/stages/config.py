@@ -17,6 +17,7 @@ from graphrec.data.config import (
 )
 from graphrec.data.readers import READERS
 from graphrec.samplers.config import PairsConfig
+from graphrec.text.config import ReadConfig
 from graphrec.training.config import FitConfig
 
 
@@ -67,6 +68,10 @@ class MergeConfig:
         default=0.0, ge=0, le=1, help="Of the triples that denoise keeps, those less likely true are left out, too."
     )
     drop_relations: tuple[str, ...] = option(default=(), help="Relations that do not go into the graph.")
+    item_text: bool = option(
+        default=False, help="The graph holds vectors of the items' texts, for `pretrain.encoder.kind: text`."
+    )
+    reading: ReadConfig = option(default=ReadConfig(), help="How the items' texts are read.")
 
 
 @config

@@ -1,16 +1,19 @@
 """Merge: one heterogeneous graph of users, items of every domain, and entities."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
+from graphrec.core.seeds import derive_seed
 from graphrec.core.stage import StageContext
 from graphrec.core.types import JSON, BoolArray, FloatArray
 from graphrec.data.dataset import Dataset, load_dataset
 from graphrec.graph.build import build_graph, of_other_relations
 from graphrec.graph.graph import MultiDomainGraph
 from graphrec.stages.config import MergeConfig
+from graphrec.text.read import text_vectors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +36,8 @@ def run(context: StageContext, config: MergeConfig) -> None:
     dataset = load_dataset(context.inputs["ingest"].path)
     believed = Believed.read(context.inputs["denoise"].file("triples.parquet"))
     graph = merge(dataset, believed, config)
+    if config.item_text:
+        graph = with_texts(graph, dataset, config, seed=context.seed)
     graph.save(context.out)
     context.finish(summarize(dataset, believed, graph, config))
 
@@ -44,6 +49,16 @@ def merge(dataset: Dataset, believed: Believed, config: MergeConfig) -> MultiDom
     """
     keep = believed.keep & (believed.probability >= config.threshold)
     return build_graph(dataset, believed.weight, keep=keep, drop_relations=config.drop_relations)
+
+
+def with_texts(graph: MultiDomainGraph, dataset: Dataset, config: MergeConfig, *, seed: int) -> MultiDomainGraph:
+    """Return `graph` with vectors of the items' texts, those of popular items read first.
+
+    Raises `ConfigError` where the folder of the language model holds none.
+    """
+    uses = np.bincount(dataset.train.item, minlength=len(dataset.text))
+    vectors = text_vectors(dataset.text, uses, config.reading, seed=derive_seed(seed, "merge"), section="merge.reading")
+    return replace(graph, item_text=vectors)
 
 
 def summarize(dataset: Dataset, believed: Believed, graph: MultiDomainGraph, config: MergeConfig) -> JSON:

@@ -1,6 +1,6 @@
 """Checkpoints: what a killed fit needs to go on and end with the same bytes.
 
-Two files, no pickle: `LABEL.EPOCH.safetensors` (parameters, Adam moments, best parameters) and
+Two files, no pickle: `LABEL.EPOCH.safetensors` (parameters, moments, best parameters) and
 `LABEL.json` (epoch, curve, best), which names the former and is written last, both by rename.
 """
 
@@ -14,6 +14,8 @@ from safetensors.torch import load_file, save_file
 
 from graphrec.core import files
 from graphrec.core.types import JSON
+from graphrec.training.optimizer import Optimizer
+from graphrec.training.world import World
 
 Tensors = dict[str, torch.Tensor]
 
@@ -37,19 +39,26 @@ class Progress:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """The checkpoint of one fit. `key` says which fit it is; a file of another key is not read."""
+    """The checkpoint of one fit. `key` says which fit it is; a file of another key is not read.
+
+    The processes of a `world` have one index, written when the tensors of all are whole, in a folder that all see.
+    """
 
     folder: Path
     label: str
     key: JSON
+    world: World | None = None
 
     def save(self, progress: Progress, tensors: Tensors) -> None:
         """Write `progress` and `tensors`; the former checkpoint goes once the new one is whole."""
-        name = f"{self.label}.{'final' if progress.finished else progress.epoch}.safetensors"
-        save_tensors(self.folder / name, tensors)
-        files.write_json(self._index, {"key": self.key, "tensors": name, "progress": vars(progress)})
-        for old in self.folder.glob(f"{self.label}.*.safetensors"):
-            if old.name != name:
+        epoch = "final" if progress.finished else progress.epoch
+        save_tensors(self._tensors(epoch), tensors)
+        self._meet()
+        if self.world is None or self.world.rank == 0:
+            files.write_json(self._index, {"key": self.key, "tensors": epoch, "progress": vars(progress)})
+        self._meet()
+        for old in self.folder.glob(self._tensors("*").name):
+            if old != self._tensors(epoch):
                 old.unlink()
 
     def load(self) -> tuple[Progress, Tensors] | None:
@@ -59,7 +68,15 @@ class Checkpoint:
         index = files.read_json(self._index)
         if index["key"] != self.key:
             return None
-        return Progress(**index["progress"]), load_file(self.folder / index["tensors"])
+        return Progress(**index["progress"]), load_file(self._tensors(index["tensors"]))
+
+    def _tensors(self, epoch: int | str) -> Path:
+        mine = self.label if self.world is None else f"{self.label}-{self.world.rank}of{self.world.size}"
+        return self.folder / f"{mine}.{epoch}.safetensors"
+
+    def _meet(self) -> None:
+        if self.world is not None:
+            self.world.most(0)
 
     @property
     def _index(self) -> Path:
@@ -75,21 +92,19 @@ def save_tensors(path: Path, tensors: Tensors, metadata: Mapping[str, str] | Non
     part.replace(path)
 
 
-def optimizer_tensors(optimizer: torch.optim.Optimizer, names: Mapping[str, torch.nn.Parameter]) -> Tensors:
-    """Return Adam's state of every parameter, named `adam.STATE.PARAMETER`."""
+def optimizer_tensors(optimizer: Optimizer, names: Mapping[str, torch.nn.Parameter]) -> Tensors:
+    """Return the optimiser's state of every parameter, named `adam.STATE.PARAMETER`."""
     return {
         f"adam.{state}.{name}": value
         for name, parameter in names.items()
-        for state, value in optimizer.state[parameter].items()
+        for state, value in optimizer.state(parameter).items()
     }
 
 
-def restore_optimizer(
-    optimizer: torch.optim.Optimizer, names: Mapping[str, torch.nn.Parameter], tensors: Tensors
-) -> None:
+def restore_optimizer(optimizer: Optimizer, names: Mapping[str, torch.nn.Parameter], tensors: Tensors) -> None:
     """Put the state that `optimizer_tensors` named back into `optimizer`."""
     for name, parameter in names.items():
-        optimizer.state[parameter] = dict(_state(name, parameter, tensors))
+        optimizer.state(parameter).update(_state(name, parameter, tensors))
 
 
 def _state(name: str, parameter: torch.nn.Parameter, tensors: Tensors) -> Iterator[tuple[str, torch.Tensor]]:

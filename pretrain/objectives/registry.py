@@ -1,0 +1,62 @@
+"""The objectives by name, and their weighted sum."""
+
+from importlib import import_module
+from typing import cast
+
+import torch
+
+from graphrec.core.config import to_mapping
+from graphrec.core.errors import ConfigError
+from graphrec.core.progress import logger
+from graphrec.core.types import BoolArray
+from graphrec.encoders.base import MultiDomainEncoder
+from pretrain.config import PretrainConfig
+from pretrain.objectives.base import Objective, Step
+
+OBJECTIVES = {
+    "ranking": "pretrain.objectives.ranking:Ranking",
+    "align_uniform": "pretrain.objectives.align_uniform:AlignUniform",
+    "kg_link": "pretrain.objectives.kg_link:KGLink",
+    "masked_edges": "pretrain.objectives.masked_edges:MaskedEdges",
+    "noise_views": "pretrain.objectives.noise_views:NoiseViews",
+    "kg_view": "pretrain.objectives.kg_view:KGView",
+    "user_align": "pretrain.objectives.user_align:UserAlign",
+    "prototypes": "pretrain.objectives.prototypes:Prototypes",
+}
+"""Name -> class. A new one = one file, one row, and its weight in `ObjectivesConfig`."""
+
+
+class Objectives(torch.nn.Module):
+    """The objectives whose weight is not zero.
+
+    Raises `ConfigError` when none is left.
+    """
+
+    def __init__(self, encoder: MultiDomainEncoder, config: PretrainConfig, seed: int) -> None:
+        super().__init__()
+        self.weights: dict[str, float] = {name: w for name, w in to_mapping(config.objectives).items() if w}
+        if not self.weights:
+            raise ConfigError("pretrain.objectives: every weight is 0, nothing is left to learn from")
+        self.parts = torch.nn.ModuleDict({name: _make(name)(encoder, config, seed) for name in self.weights})
+        if self.whole and not len(encoder.knowledge):
+            logger.warning("pretrain: no triple touches the source domains, so objectives over triples do nothing")
+
+    @property
+    def whole(self) -> bool:
+        """Whether one of them looks at nodes beyond those of the batch."""
+        return any(cast(Objective, part).whole for part in self.parts.values())
+
+    def hides(self, seed: int) -> BoolArray | None:
+        """Return which edges of `encoder.knowledge` the encoder may not see in the step of `seed`, or None."""
+        masks = [mask for part in self.parts.values() if (mask := cast(Objective, part).hides(seed)) is not None]
+        return masks[0] if masks else None
+
+    def forward(self, step: Step) -> torch.Tensor:
+        """Return the weighted sum of the losses of `step`."""
+        parts = [weight * self.parts[name](step) for name, weight in self.weights.items()]
+        return torch.stack(parts).sum() if len(parts) > 1 else cast(torch.Tensor, parts[0])
+
+
+def _make(name: str) -> type[Objective]:
+    module, _, attribute = OBJECTIVES[name].partition(":")
+    return cast(type[Objective], getattr(import_module(module), attribute))

@@ -1,0 +1,101 @@
+"""Pretraining by two processes on one machine: the same quality, a killed run that goes on."""
+
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from graphrec.core import files
+from graphrec.core.errors import ConfigError
+from graphrec.core.tracking import NullTracker
+from graphrec.core.workspace import Workspace
+from graphrec.encoders.config import EncoderConfig
+from graphrec.encoders.pretrained import FULL, TRAIN
+from graphrec.graph.neighbourhood import Neighbourhood
+from graphrec.training.config import FitConfig
+from pretrain.config import DistributedConfig, PretrainConfig
+from pretrain.distributed import own_rows, own_users
+from pretrain.stage import pretrain
+from tests.test_pretrain import checkerboard, parity_gap
+
+CONFIG = PretrainConfig(
+    encoder=EncoderConfig(dim=16),
+    fit=FitConfig(epochs=6, lr=0.02, batch_size=64, patience=6, clip=5.0),
+    num_negatives=32,
+    negative_power=1.0,
+    distributed=DistributedConfig(processes=2),
+)
+
+
+def run(folder, config=CONFIG):
+    folder.mkdir(exist_ok=True)
+    graph = checkerboard()
+    return pretrain(graph, ("a", "b"), config, seed=0, workspace=Workspace(folder), tracker=NullTracker())
+
+
+def test_two_processes_learn_what_one_does(tmp_path):
+    one = run(tmp_path / "one", replace(CONFIG, regime="sampled", distributed=DistributedConfig()))
+    two = run(tmp_path / "two")
+    gaps = []
+    for made in (one, two):
+        views, item = made.pretrained.user_views, made.pretrained.item
+        gaps.append(np.mean([parity_gap(views[h][d], item[h][d]) for h in (TRAIN, FULL) for d in ("a", "b")]))
+    assert gaps[1] > 0.3 and gaps[1] == pytest.approx(gaps[0], abs=0.15)
+    assert two.summary["best_epoch"] > 0 and len(two.summary["curve"]) == 6
+    # What the processes validated together is what the whole encoder has here.
+    best = max(row["valid"] for row in two.summary["curve"])
+    assert np.mean([r.value for r in two.records if r.metric == "ndcg"]) == pytest.approx(best, abs=1e-5)
+
+
+def test_a_killed_run_of_two_goes_on_to_the_same_bytes(tmp_path):
+    whole = run(tmp_path / "whole").pretrained
+    script = tmp_path / "run.py"
+    script.write_text(
+        "from pathlib import Path\nfrom tests.test_distributed import run\n"
+        f"if __name__ == '__main__':\n    run(Path({str(tmp_path / 'killed')!r}))\n"
+    )
+    root = Path(__file__).parents[1]
+    started = subprocess.Popen(
+        [sys.executable, script], cwd=root, env={"PYTHONPATH": str(root)}, start_new_session=True
+    )
+    index = tmp_path / "killed" / "distributed" / "fit.json"
+    for _ in range(600):
+        if index.exists() and files.read_json(index)["progress"]["epoch"] >= 2:
+            break
+        time.sleep(0.1)
+    subprocess.run(["pkill", "-KILL", "-s", str(started.pid)], check=False)
+    started.send_signal(signal.SIGKILL)
+    started.wait()
+    assert files.read_json(index)["progress"]["epoch"] >= 2
+    resumed = run(tmp_path / "killed").pretrained
+    assert np.array_equal(whole.item[FULL]["a"], resumed.item[FULL]["a"])
+    assert np.array_equal(whole.user_views[FULL]["b"], resumed.user_views[FULL]["b"])
+
+
+def test_parts_hold_everything_once():
+    events = checkerboard().events["a"]
+    parts = [own_users(events, rank, 3) for rank in range(3)]
+    pairs = [
+        (int(u) * 3 + rank, int(i))
+        for rank, part in enumerate(parts)
+        for u, i in zip(part.user, part.item, strict=True)
+    ]
+    assert sorted(pairs) == sorted(zip(events.user.tolist(), events.item.tolist(), strict=True))
+    near = Neighbourhood(np.array([1, 4, 6]), np.array([0, 2, 3, 5]), np.array([4, 6, 1, 1, 4]), np.ones(5, np.float32))
+    lists = {}
+    for rank in range(2):
+        part = own_rows(near, rank, 2)
+        for place, node in enumerate(part.touched):
+            lists[int(node)] = part.indices[part.indptr[place] : part.indptr[place + 1]].tolist()
+    assert lists == {1: [4, 6], 4: [1], 6: [1, 4]}
+
+
+def test_an_encoder_that_needs_all_nodes_is_refused(tmp_path):
+    config = replace(CONFIG, encoder=EncoderConfig(dim=16, kind="hetero"))
+    with pytest.raises(ConfigError, match="pretrain.distributed: does not go with encoder hetero"):
+        run(tmp_path / "w", config)
