@@ -15,7 +15,7 @@ from graphrec.core.types import IntArray
 from graphrec.encoders.bag_sum import bag_sum
 from graphrec.encoders.base import MultiDomainEncoder, Nodes, start_vectors
 from graphrec.encoders.config import ViewsConfig
-from graphrec.encoders.part import Part, Read, Rows, gather, read_rows
+from graphrec.encoders.part import Part, Read, Rows, gather
 from graphrec.graph.graph import MultiDomainGraph
 from graphrec.graph.histories import Bags, Histories
 
@@ -39,7 +39,7 @@ class DomainViews(MultiDomainEncoder):
         seed: int,
     ) -> None:
         super().__init__(graph, domains, options, reach=options.reach)
-        self.read_from: Read = read_rows
+        self.read_from: Read | None = None
         first = start_vectors(graph, histories, domains, options, seed)
         self.context = torch.nn.Parameter(first)
         self.score = torch.nn.Parameter(first.clone())

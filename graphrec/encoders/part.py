@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from torch.nn.functional import embedding_bag
+from torch.nn.functional import embedding, embedding_bag
 
 from graphrec.core.types import FloatArray, Index, IntArray
 from graphrec.graph.neighbourhood import Neighbourhood
@@ -77,37 +77,30 @@ Read = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """(ids [num_rows], table) -> the rows [num_rows, dim], whose gradient is sparse rows of the table."""
 
 
-def read_rows(ids: torch.Tensor, table: torch.Tensor) -> torch.Tensor:
-    """Return rows of a table that lies here as a whole."""
-    return embedding(ids, table, sparse=True)
-
-
-def gather(table: torch.Tensor, rows: Rows, near_weight: float) -> torch.Tensor:
+def gather(table: torch.Tensor, rows: Rows, near_weight: float, read: Read = read_rows) -> torch.Tensor:
     """Return `table` at `rows.node` plus `near_weight` times the weighted sum of the neighbours, `[num_rows, dim]`."""
-    arrays = (rows.node, rows.read, rows.own, rows.near, rows.weight * np.float32(near_weight), rows.start)
-    parts = (torch.from_numpy(array).to(table.device) for array in arrays)
-    gathered: torch.Tensor = _Gather.apply(table, *parts)  # type: ignore[no-untyped-call]
-    return gathered
-
-
-class _Gather(torch.autograd.Function):
-    # In place of embedding, embedding_bag and a sum: two copies less each way, and no sorting of the neighbours.
-    @staticmethod
-    def forward(ctx: Any, table: torch.Tensor, *parts: torch.Tensor) -> torch.Tensor:
-        node, read, own, near, weight, start = parts
-        ctx.save_for_backward(read, own, near, weight, start)
-        ctx.shape = table.shape
-        vector = table.index_select(0, node)
-        if len(near):
-            vector += embedding_bag(read[near], table, start, mode="sum", per_sample_weights=weight)
+    vector = read(torch.from_numpy(rows.read).to(table.device), table)
+    if not len(rows.near):
         return vector
+    arrays = (rows.own, rows.near, rows.weight * np.float32(near_weight), rows.start)
+    parts = (torch.from_numpy(array).to(table.device) for array in arrays)
+    added: torch.Tensor = _AddNear.apply(vector, *parts)  # type: ignore[no-untyped-call]
+    return added
+
+
+class _AddNear(torch.autograd.Function):
+    # The gradient of torch's own sum over neighbours would sort them first.
+    @staticmethod
+    def forward(ctx: Any, vector: torch.Tensor, *parts: torch.Tensor) -> torch.Tensor:
+        own, near, weight, start = parts
+        ctx.save_for_backward(*parts)
+        ctx.num_read = len(vector)
+        return embedding_bag(near, vector, start, mode="sum", per_sample_weights=weight) + vector.index_select(0, own)
 
     @staticmethod
     def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
-        read, own, near, weight, start = ctx.saved_tensors
-        values = grad.new_zeros(len(read), grad.shape[1]).index_copy_(0, own, grad)
-        if len(near):
-            size = torch.diff(start, append=start.new_tensor([len(near)]))
-            values.index_add_(0, near, torch.repeat_interleave(grad, size, dim=0) * weight[:, None])
-        sparse = torch.sparse_coo_tensor(read[None], values, ctx.shape, is_coalesced=True, check_invariants=False)
-        return sparse, None, None, None, None, None, None
+        own, near, weight, start = ctx.saved_tensors
+        made = grad.new_zeros(ctx.num_read, grad.shape[1]).index_copy_(0, own, grad)
+        size = torch.diff(start, append=start.new_tensor([len(near)]))
+        made.index_add_(0, near, torch.repeat_interleave(grad, size, dim=0) * weight[:, None])
+        return made, None, None, None, None
