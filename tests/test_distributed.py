@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from graphrec.cli.config import load_config
+from graphrec.cli.examples import example_folder
 from graphrec.core import files
 from graphrec.core.errors import ConfigError
 from graphrec.core.tracking import NullTracker
@@ -99,3 +101,9 @@ def test_an_encoder_that_needs_all_nodes_is_refused(tmp_path):
     config = replace(CONFIG, encoder=EncoderConfig(dim=16, kind="hetero"))
     with pytest.raises(ConfigError, match="pretrain.distributed: does not go with encoder hetero"):
         run(tmp_path / "w", config)
+
+
+def test_the_shipped_example_trains_in_two_processes(tmp_path):
+    shipped = load_config(example_folder() / "distributed.yaml", ["pretrain.fit.epochs=1", "pretrain.encoder.dim=8"])
+    assert shipped.pretrain.distributed.processes == 2
+    assert len(run(tmp_path / "w", shipped.pretrain).summary["curve"]) == 1
