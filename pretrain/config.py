@@ -42,6 +42,9 @@ class PretrainConfig:
         default=False,
         help="Items without a training event are no negatives and begin at zero, so that knowledge alone places them.",
     )
+    start_from: str | None = option(
+        default=None, help="Folder of an earlier run: what it knew keeps its vectors to begin with, the rest is new."
+    )
     regime: str = option(
         default="auto",
         choices=("auto", "full", "sampled"),

@@ -32,8 +32,8 @@ def run(context: StageContext, config: InheritConfig) -> None:
             "curve": [],
             "inherited": {
                 "run": base.entry("name"),
-                "users_known": int((_rows(known.users, new.users) >= 0).sum()),
-                "entities_known": int((_rows(known.entities, new.entities) >= 0).sum()),
+                "users_known": int((known_rows(known.users, new.users) >= 0).sum()),
+                "entities_known": int((known_rows(known.entities, new.entities) >= 0).sum()),
             },
         }
     )
@@ -44,7 +44,7 @@ def realign(pretrained: Pretrained, known: Dataset, new: Dataset) -> Pretrained:
 
     Raises `DataError` when not one user of `new` is known: nothing would transfer.
     """
-    users, entities = _rows(known.users, new.users), _rows(known.entities, new.entities)
+    users, entities = known_rows(known.users, new.users), known_rows(known.entities, new.entities)
     if not (users >= 0).any():
         raise DataError(
             "the new domain shares no user with the finished run, so no view helps it; are ids written the same "
@@ -63,7 +63,7 @@ def realign(pretrained: Pretrained, known: Dataset, new: Dataset) -> Pretrained:
     )
 
 
-def _rows(known: IdMap, new: IdMap) -> IntArray:
+def known_rows(known: IdMap, new: IdMap) -> IntArray:
     """Rows of `known` for each key of `new`, -1 where unknown; ids match as text, 17 and "17" being one."""
     left = new.table.with_columns(pl.col("id").cast(pl.String))
     right = known.table.with_columns(pl.col("id").cast(pl.String)).with_row_index("row")

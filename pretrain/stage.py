@@ -1,7 +1,7 @@
 """Pretrain: fit the multi-domain encoder on the source domains and write its vectors."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from graphrec.core.stage import StageContext
 from graphrec.core.tracking import Tracker
 from graphrec.core.types import JSON
 from graphrec.core.workspace import Workspace
+from graphrec.data.dataset import load_dataset
 from graphrec.encoders.base import MultiDomainEncoder
 from graphrec.encoders.pretrained import FULL, TRAIN, Pretrained
 from graphrec.encoders.registry import make_encoder
@@ -21,6 +22,7 @@ from graphrec.training.loop import fit
 from pretrain.config import PretrainConfig
 from pretrain.distributed import fit_distributed
 from pretrain.regime import choose_regime
+from pretrain.start import Start, save_encoder
 from pretrain.task import PretrainTask
 from pretrain.validate import CUTOFF, Validation, encode_items, encode_views
 
@@ -32,6 +34,7 @@ class Outcome:
     pretrained: Pretrained
     summary: JSON
     records: list[Record]
+    parameters: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -44,12 +47,20 @@ class Trained:
 
 
 def run(context: StageContext, config: PretrainConfig) -> None:
-    """Write `pretrained.safetensors` and `pretrained.json` for the run's source domains."""
+    """Write the vectors of the run's source domains, and the encoder's parameters for a run that starts from them."""
     graph = MultiDomainGraph.load(context.inputs["merge"].path)
+    start = Start.of(config.start_from, load_dataset(context.inputs["ingest"].path)) if config.start_from else None
     outcome = pretrain(
-        graph, context.sources, config, seed=context.seed, workspace=context.workspace, tracker=context.tracker
+        graph,
+        context.sources,
+        config,
+        seed=context.seed,
+        workspace=context.workspace,
+        tracker=context.tracker,
+        start=start,
     )
     outcome.pretrained.save(context.out)
+    save_encoder(context.out, outcome.parameters, config.encoder.kind, outcome.pretrained.domains)
     context.finish(outcome.summary, outcome.records)
 
 
@@ -61,14 +72,16 @@ def pretrain(
     seed: int,
     workspace: Workspace,
     tracker: Tracker,
+    start: Start | None = None,
 ) -> Outcome:
     """Train, and encode all users, items and entities; with no domains there is nothing to learn, vectors are empty."""
     if not domains:
         logger.info("pretrain: no source domains, nothing to learn")
         return Outcome(_empty(graph, config), _summary((), config, [], 0), [])
-    trained = train(graph, domains, config, seed=seed, workspace=workspace, tracker=tracker)
+    trained = train(graph, domains, config, seed=seed, workspace=workspace, tracker=tracker, start=start)
     records = _records(trained.validation, trained.encoder, seed)
-    return Outcome(_pretrained(trained.encoder, graph), trained.summary, records)
+    pretrained, parameters = _pretrained(trained.encoder, graph), dict(trained.encoder.named_parameters())
+    return Outcome(pretrained, trained.summary, records, parameters)
 
 
 def train(
@@ -79,24 +92,27 @@ def train(
     seed: int,
     workspace: Workspace,
     tracker: Tracker,
+    start: Start | None = None,
 ) -> Trained:
     """Train on the train events of `domains`, keep the epoch with the best mean validation NDCG@10.
 
-    Events of other domains are not looked at. A killed call goes on from the checkpoint in `workspace`.
+    Events of other domains are not looked at. The first vectors are those of `start` where it has some.
+    A killed call goes on from the checkpoint in `workspace`.
     """
     domains = tuple(domains)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     histories = Histories.of(graph, domains, with_valid=False)
     encoder = make_encoder(graph, histories, domains, config.encoder, seed).to(device)
+    started = {"start": start.put_into(encoder, config.encoder.kind)} if start else {}
     validation = Validation(graph, histories, limit=config.valid_users, seed=seed)
     task = PretrainTask(encoder, graph, config, validation, seed)
     if not config.distributed.alone:
         result = fit_distributed(task, graph, config, seed=seed, workspace=workspace)
-        return Trained(encoder, validation, _summary(domains, config, result.curve, result.best_epoch))
+        return Trained(encoder, validation, _summary(domains, config, result.curve, result.best_epoch) | started)
     regime = choose_regime(config.regime, encoder, task.needs_all, workspace)
     task.sampled, rows = regime.sampled, encoder.tables if regime.sampled else ()
     result = fit(task, config.fit, seed=seed, workspace=workspace, tracker=tracker, label="pretrain", rows=rows)
-    summary = {**_summary(domains, config, result.curve, result.best_epoch), "regime": regime.summary()}
+    summary = {**_summary(domains, config, result.curve, result.best_epoch), "regime": regime.summary(), **started}
     return Trained(encoder, validation, summary)
 
 

@@ -1,7 +1,7 @@
 """What pretraining minimises: predict each event of a domain from the user's other events, in all domains."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -74,7 +74,7 @@ class PretrainTask:
         """What needs all nodes in every step, so that `sampled` cannot be switched on."""
         found = {
             f"encoder {self.config.encoder.kind}": not self.encoder.tables,
-            "an objective over triples": self.objectives.whole,
+            "masked_edges or kg_view": self.objectives.whole,
             "gradients: pcgrad": self.config.gradients != "none",
         }
         return tuple(name for name, needs in found.items() if needs)
@@ -190,8 +190,10 @@ class PretrainTask:
             neg = np.concatenate([neg, pos])
         on, part = self._switches(rng, bags), None
         if self.sampled:
-            offered = self.catalogs[domain][np.concatenate([pos, neg])]
-            part = self.encoder.part(bags, offered, self.config.kg_fanout, rng)
+            asked = self.objectives.asks(seed)
+            offered = np.concatenate([self.catalogs[domain][np.concatenate([pos, neg])], asked])
+            read = replace(bags, item=np.concatenate([bags.item, asked])) if len(asked) else bags
+            part = self.encoder.part(read, offered, self.config.kg_fanout, rng)
         return Batch(domain=domain, bags=bags, pos=pos, neg=neg, on=on, seed=seed, part=part)
 
     def _switches(self, rng: np.random.Generator, bags: Bags) -> FloatArray:

@@ -14,7 +14,7 @@ from graphrec.graph import _numba_propagate
 from graphrec.graph._pyg import to_hetero
 from graphrec.graph.adjacency import propagate, symmetric_adjacency, to_torch
 from graphrec.graph.build import build_graph
-from graphrec.graph.graph import MultiDomainGraph
+from graphrec.graph.graph import EventEdges, MultiDomainGraph
 from graphrec.graph.histories import Histories
 from graphrec.stages.config import MergeConfig
 from graphrec.stages.merge import Believed, merge, summarize, with_texts
@@ -251,3 +251,44 @@ def test_propagation_equals_the_library_whatever_the_tasks_and_threads(monkeypat
 def test_a_matrix_without_entries_gives_zeros():
     empty = to_torch(symmetric_adjacency(ids(), ids(), np.empty(0, dtype=np.float32), 5))
     assert propagate(empty, torch.ones(5, 16)).tolist() == [[0.0] * 16] * 5
+
+
+@pytest.mark.parametrize("reach", [1, 3, 50])
+def test_bags_of_random_histories_are_what_a_plain_loop_makes(reach):
+    draw, num_users = np.random.default_rng(reach), 6
+    lists = [[draw.integers(0, 20, size=draw.integers(0, 7)).tolist() for _ in range(num_users)] for _ in range(2)]
+    histories = Histories.of(graph_of(lists), ("a", "b"), with_valid=True)
+    assert histories.item.dtype == histories.user.dtype == histories.begin.dtype == np.int32
+    assert histories.weight.strides == (0,), "ones take no memory"
+    bags = histories.around(np.arange(len(histories)), reach)
+    event = 0
+    for own, by_user in enumerate(lists):
+        for user, items in enumerate(by_user):
+            for place in range(len(items)):
+                for domain in range(2):
+                    other = lists[domain][user]
+                    middle = place if domain == own else len(other)
+                    around = [(i, abs(k - middle)) for k, i in enumerate(other) if 0 < abs(k - middle) <= reach]
+                    assert bags_of(bags, event, domain) == around
+                    assert bags.known[event, domain] == (len(other) > (domain == own))
+                event += 1
+    assert event == len(histories)
+
+
+def graph_of(lists):
+    made = {}
+    for name, by_user in zip("ab", lists, strict=True):
+        user = np.repeat(np.arange(len(by_user)), [len(items) for items in by_user])
+        item = np.array([i for items in by_user for i in items], dtype=np.int64)
+        made[name] = EventEdges(user=user, item=item, valid=np.zeros(len(user), dtype=np.bool_))
+    catalog = {name: np.arange(20) for name in made}
+    return MultiDomainGraph(
+        num_users=len(lists[0]), num_items=20, num_entities=0, catalog=catalog, events=made, knowledge={}
+    )
+
+
+def test_what_some_users_had_is_a_matrix():
+    history = Histories.of(built(), ("a", "b"), with_valid=False)
+    assert history.seen(ids(1, 0), 0, ids(0, 1, 2)).toarray().tolist() == [[0, 1, 0], [1, 0, 1]]
+    assert history.seen(ids(1, 0), 1, ids(3, 4)).toarray().tolist() == [[0, 0], [0, 1]]
+    assert history.of_domain(1) == slice(3, 4)

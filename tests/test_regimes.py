@@ -169,7 +169,7 @@ def test_the_estimate_counts_gradients_moments_and_the_best_copy():
     [
         ({"encoder": EncoderConfig(dim=16, kind="lightgcn")}, "encoder lightgcn"),
         ({"gradients": "pcgrad"}, "gradients: pcgrad"),
-        ({"objectives": ObjectivesConfig(kg_link=0.1)}, "an objective over triples"),
+        ({"objectives": ObjectivesConfig(kg_view=0.1)}, "masked_edges or kg_view"),
     ],
 )
 def test_sampled_is_refused_where_something_needs_all_nodes(tmp_path, change, named):

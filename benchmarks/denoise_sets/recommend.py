@@ -35,7 +35,7 @@ from graphrec.core.workspace import Workspace
 from graphrec.data.corrupt import inject
 from graphrec.data.dataset import Dataset, Events
 from graphrec.data.simulate import plant
-from graphrec.encoders.config import ViewsConfig
+from graphrec.encoders.config import EncoderConfig
 from graphrec.metrics.compare import Bootstrap
 from graphrec.stages.config import MergeConfig
 from graphrec.stages.ingest import ingest, read
@@ -83,7 +83,7 @@ class Bed:
 
 def _fit(batch_size: int, weight: float, **more: float | int | bool) -> PretrainConfig:
     fitted = FitConfig(epochs=30, lr=1e-2, batch_size=batch_size, patience=2)
-    small = ViewsConfig(dim=32, kg_weight=weight)
+    small = EncoderConfig(dim=32, kg_weight=weight)
     return replace(PretrainConfig(encoder=small, fit=fitted, num_negatives=512), **more)  # type: ignore[arg-type]
 
 

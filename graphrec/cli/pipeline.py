@@ -85,6 +85,8 @@ def make_recipes(config: RunConfig, names: Sequence[str]) -> dict[str, Recipe]:
             section["base"] = _base(config).current("pretrain").fingerprint
         if name == "ingest":
             section["files"] = [files.file_hash(path) for path in input_files(config.ingest)]
+        if name == "pretrain" and stage.section != "base" and config.pretrain.start_from:
+            section["start"] = RunFolder.open(Path(config.pretrain.start_from)).current("pretrain").fingerprint
         if name == "denoise" and config.denoise.labels:
             section["files"] = [_labels_hash(Path(config.denoise.labels))]
         recipes[name] = Recipe(

@@ -77,9 +77,10 @@ Read = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """(ids [num_rows], table) -> the rows [num_rows, dim], whose gradient is sparse rows of the table."""
 
 
-def gather(table: torch.Tensor, rows: Rows, near_weight: float, read: Read = read_rows) -> torch.Tensor:
+def gather(table: torch.Tensor, rows: Rows, near_weight: float, read: Read | None = None) -> torch.Tensor:
     """Return `table` at `rows.node` plus `near_weight` times the weighted sum of the neighbours, `[num_rows, dim]`."""
-    vector = read(torch.from_numpy(rows.read).to(table.device), table)
+    ids = torch.from_numpy(rows.read).to(table.device)
+    vector = embedding(ids, table, sparse=True) if read is None else read(ids, table)
     if not len(rows.near):
         return vector
     arrays = (rows.own, rows.near, rows.weight * np.float32(near_weight), rows.start)

@@ -42,5 +42,6 @@ class NegativeSampler:
 
     @cached_property
     def _ends(self) -> NDArray[np.float64]:
-        ends = np.cumsum(np.exp(self.log_q, dtype=np.float64))
-        return ends / ends[-1]
+        ends: NDArray[np.float64] = np.cumsum(np.exp(self.log_q, dtype=np.float64))
+        ends /= ends[-1]
+        return ends

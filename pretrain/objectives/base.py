@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from graphrec.core.seeds import generator
-from graphrec.core.types import BoolArray
+from graphrec.core.types import BoolArray, IntArray
 from graphrec.encoders.base import MultiDomainEncoder, Nodes
 from graphrec.losses.ranking import Offers
 from pretrain.config import PretrainConfig
@@ -45,10 +45,11 @@ class Step:
 class Objective(torch.nn.Module, ABC):
     """A part of the loss, with parameters of its own where it needs such.
 
-    `whole` is whether it looks at nodes beyond those of the batch's histories and offers.
+    `over_triples` is whether it does nothing without triples; `whole` whether it needs all nodes in
+    a step. One that is not `whole` looks at nodes of the batch's histories and offers, and at those it `asks` for.
     """
 
-    whole = False
+    over_triples = whole = False
 
     def __init__(self, encoder: MultiDomainEncoder, config: PretrainConfig, seed: int) -> None:
         super().__init__()
@@ -57,6 +58,10 @@ class Objective(torch.nn.Module, ABC):
     def hides(self, seed: int) -> BoolArray | None:
         """Return which edges of `encoder.knowledge` the encoder may not see in the step of `seed`, or None."""
         return None
+
+    def asks(self, seed: int) -> IntArray:
+        """Return nodes, in any order, whose vectors it needs in the step of `seed` beside those of the batch."""
+        return np.empty(0, dtype=np.int64)
 
     @abstractmethod
     def forward(self, step: Step) -> torch.Tensor:

@@ -15,7 +15,7 @@ class KGView(Objective):
     tells an item from others is what places an item without events.
     """
 
-    whole = True
+    whole = over_triples = True
 
     def forward(self, step: Step) -> torch.Tensor:
         """Return the mean over the distinct positives of `step` that knowledge touches, for each table of items."""

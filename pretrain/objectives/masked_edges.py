@@ -19,7 +19,7 @@ class MaskedEdges(Objective):
     ties the two. Everything else in the step is computed without the hidden ones too, as there.
     """
 
-    whole = True
+    whole = over_triples = True
 
     def __init__(self, encoder: MultiDomainEncoder, config: PretrainConfig, seed: int) -> None:
         super().__init__(encoder, config, seed)
@@ -37,11 +37,9 @@ class MaskedEdges(Objective):
 
     def forward(self, step: Step) -> torch.Tensor:
         """Return the mean over hidden triples, drawn in proportion to the trust in them."""
-        mask, known, rng = self.hides(step.seed), self.knowledge, step.generator("masked_edges")
+        mask, rng = self.hides(step.seed), step.generator("masked_edges")
         hidden = np.flatnonzero(mask) if mask is not None else np.empty(0, dtype=np.int64)
-        edges = drawn(np.cumsum(known.weight[hidden], dtype=np.float64), self.config.auxiliary.links, rng)
-        if not len(edges):
-            return step.nothing()
-        edges = hidden[edges]
-        loss: torch.Tensor = self.links(step, known.source[edges], known.relation[edges], known.target[edges], rng)
+        sums = np.cumsum(self.knowledge.weight[hidden], dtype=np.float64)
+        edges = hidden[drawn(sums, self.config.auxiliary.links, rng)]
+        loss: torch.Tensor = self.links(step, self.links.draw(edges, rng))
         return loss

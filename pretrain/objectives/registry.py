@@ -3,12 +3,13 @@
 from importlib import import_module
 from typing import cast
 
+import numpy as np
 import torch
 
 from graphrec.core.config import to_mapping
 from graphrec.core.errors import ConfigError
 from graphrec.core.progress import logger
-from graphrec.core.types import BoolArray
+from graphrec.core.types import BoolArray, IntArray
 from graphrec.encoders.base import MultiDomainEncoder
 from pretrain.config import PretrainConfig
 from pretrain.objectives.base import Objective, Step
@@ -38,23 +39,30 @@ class Objectives(torch.nn.Module):
         if not self.weights:
             raise ConfigError("pretrain.objectives: every weight is 0, nothing is left to learn from")
         self.parts = torch.nn.ModuleDict({name: _make(name)(encoder, config, seed) for name in self.weights})
-        if self.whole and not len(encoder.knowledge):
+        if any(part.over_triples for part in self._objectives()) and not len(encoder.knowledge):
             logger.warning("pretrain: no triple touches the source domains, so objectives over triples do nothing")
 
     @property
     def whole(self) -> bool:
-        """Whether one of them looks at nodes beyond those of the batch."""
-        return any(cast(Objective, part).whole for part in self.parts.values())
+        """Whether one of them needs all nodes in a step."""
+        return any(part.whole for part in self._objectives())
 
     def hides(self, seed: int) -> BoolArray | None:
         """Return which edges of `encoder.knowledge` the encoder may not see in the step of `seed`, or None."""
-        masks = [mask for part in self.parts.values() if (mask := cast(Objective, part).hides(seed)) is not None]
+        masks = [mask for part in self._objectives() if (mask := part.hides(seed)) is not None]
         return masks[0] if masks else None
+
+    def asks(self, seed: int) -> IntArray:
+        """Return the nodes that they need in the step of `seed` beside those of the batch."""
+        return np.concatenate([part.asks(seed) for part in self._objectives()])
 
     def forward(self, step: Step) -> torch.Tensor:
         """Return the weighted sum of the losses of `step`."""
         parts = [weight * self.parts[name](step) for name, weight in self.weights.items()]
         return torch.stack(parts).sum() if len(parts) > 1 else cast(torch.Tensor, parts[0])
+
+    def _objectives(self) -> list[Objective]:
+        return [cast(Objective, part) for part in self.parts.values()]
 
 
 def _make(name: str) -> type[Objective]:
