@@ -30,13 +30,13 @@ from graphrec.encoders.registry import make_encoder
 from graphrec.graph.graph import EventEdges, MultiDomainGraph
 from graphrec.graph.histories import Histories
 from graphrec.metrics.measures import ndcg, recall
+from graphrec.metrics.popularity import popularity_prior, with_prior
 from graphrec.metrics.ranking import rank
-from graphrec.metrics.scorers import VectorScorer
 from graphrec.training.config import FitConfig
 from graphrec.training.loop import FitResult, fit
 from pretrain.config import PretrainConfig
 from pretrain.task import PretrainTask
-from pretrain.validate import Validation, encode_items, encode_users
+from pretrain.validate import Validation, count_events, encode_items, encode_users
 
 DOMAIN, CUTOFF = "places", 20
 
@@ -117,17 +117,17 @@ def gowalla(options: argparse.Namespace) -> Iterator[JSON]:
     problem = Problem.get(options.graph)
     for seed in range(options.first, options.first + options.seeds):
         began = time.perf_counter()
-        epochs, valid = options.epochs, None
-        if not epochs:
-            chosen = _train(problem, QUALITY, seed, options.out, "chosen")[1]
-            epochs, valid = chosen.best_epoch, chosen.best
+        validation = Validation.of(problem.graph, (DOMAIN,))
+        first, chosen = _train(problem, QUALITY, seed, options.out, "chosen")
+        epochs, weight = chosen.best_epoch, validation.choose_popularity(first, QUALITY.temperature)[DOMAIN]
         again = replace(QUALITY, fit=replace(QUALITY.fit, epochs=epochs))
         encoder, _ = _train(problem.with_valid, again, seed, options.out, "refit")
         yield {
             "seed": seed,
             "epochs": epochs,
-            "valid_ndcg@10": valid,
-            **_test(encoder, problem),
+            "valid_ndcg@10": chosen.best,
+            "popularity": weight,
+            **_test(encoder, problem, weight),
             "seconds": round(time.perf_counter() - began, 1),
         }
 
@@ -139,7 +139,8 @@ def speed(options: argparse.Namespace) -> Iterator[JSON]:
         problem = Problem.get(None) if options.graph is None else Problem.get(options.graph)
         encoder, _ = _train(problem.with_valid, SPEED, seed, options.out, f"speed{time.time_ns()}")
         seconds = time.perf_counter() - began
-        yield {"seed": seed, "epochs": SPEED.fit.epochs, "seconds": round(seconds, 1), **_test(encoder, problem)}
+        found = _test(encoder, problem, SPEED_POPULARITY)
+        yield {"seed": seed, "epochs": SPEED.fit.epochs, "seconds": round(seconds, 1), **found}
 
 
 def _train(
@@ -156,7 +157,7 @@ def _train(
     )
 
 
-def _test(encoder: MultiDomainEncoder, problem: Problem) -> JSON:
+def _test(encoder: MultiDomainEncoder, problem: Problem, popularity: float) -> JSON:
     graph = problem.with_valid.graph
     histories = Histories.of(graph, encoder.domains, with_valid=True)
     encoder.look_at(histories)
@@ -164,7 +165,8 @@ def _test(encoder: MultiDomainEncoder, problem: Problem) -> JSON:
         nodes = encoder.nodes()
     catalog, events = graph.catalog[DOMAIN], graph.events[DOMAIN]
     z: FloatArray = encode_users(encoder, nodes, histories, np.unique(problem.user), 0)
-    scorer = VectorScorer(z, encode_items(encoder, nodes, catalog))
+    prior = popularity_prior(count_events(histories, 0, catalog), popularity)
+    scorer = with_prior(z, encode_items(encoder, nodes, catalog), prior)
     ones = np.ones(len(events), dtype=np.float32)
     seen = csr_array((ones, (events.user, np.searchsorted(catalog, events.item))), (graph.num_users, len(catalog)))
     ranks = rank(scorer, problem.user, np.searchsorted(catalog, problem.item), seen).ranks
@@ -184,7 +186,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--graph", type=Path, help="Folder of the prepared problem, made where it is missing.")
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--epochs", type=int, default=0, help="Refit only, for this many epochs; 0: validation says.")
     parser.add_argument("--first", type=int, default=0, help="First seed.")
     parser.add_argument("--out", type=Path, default=Path("runs/bench/pretrain"))
     return parser.parse_args()

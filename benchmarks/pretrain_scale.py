@@ -56,7 +56,7 @@ def main() -> None:
 def _in_process(edges: float, options: argparse.Namespace) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.pretrain_scale", "--child", "--edges", str(edges)]
     command += ["--threads", str(options.threads), "--batch", str(options.batch), "--seed", str(options.seed)]
-    command += ["--negatives", str(options.negatives)]
+    command += ["--negatives", str(options.negatives), "--lr", str(options.lr)]
     command += ["--steps", str(options.steps)] if options.steps else []
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -134,7 +134,7 @@ def measure(edges: int, options: argparse.Namespace) -> dict[str, Any]:
     generated = time.monotonic() - start
     held_bytes = _bytes(array for events in graph.events.values() for array in vars(events).values())
     config = PretrainConfig(
-        fit=FitConfig(epochs=1, lr=1e-2, batch_size=options.batch),
+        fit=FitConfig(epochs=1, lr=options.lr, batch_size=options.batch),
         num_negatives=options.negatives,
         regime="sampled",
         balance=1.0,
@@ -225,6 +225,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--batch", type=int, default=8192)
     parser.add_argument("--negatives", type=int, default=512)
+    parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--steps", type=int, help="stop after so many steps and tell an epoch by them")
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)

@@ -34,12 +34,16 @@ CHOSEN, TARGET_ONLY, ALL_DOMAINS = "chosen", "target_only", "all_domains"
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A fitted model: its domains, its NDCG@10 per validation user, how its training went."""
+    """A fitted model: its domains, its NDCG@10 per validation user, how its training went.
+
+    `popularity` is the weight of an item's popularity in its scores, see `graphrec.metrics.popularity`.
+    """
 
     name: str
     model: Transfer
     values: Values
     result: FitResult
+    popularity: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +66,10 @@ def adapt(
 ) -> Adapted:
     """Fit the candidates, let the guard decide, and encode users and items for the test.
 
-    `arrays` holds `user` [num_users, dim] and `item` [num_items, dim] of the shipped model and of
-    each guard (`target_only.user`, ...), whose history is train and validation events; and
-    `train.user`, `train.item` of the shipped model as it was chosen, for later choices on
+    `arrays` holds `user` [num_users, dim + 1] and `item` [num_items, dim + 1] of the shipped model
+    and of each guard (`target_only.user`, ...), whose history is train and validation events: unit
+    vectors, then a column that adds an item's popularity to an inner product. `train.user` and
+    `train.item` are the unit vectors of the shipped model as it was chosen, for later choices on
     validation. A killed call goes on from `workspace`.
     """
     fitting = _Fitting(target, config, seed, workspace, tracker)
@@ -77,11 +82,14 @@ def adapt(
         else {name: c.model for name, c in candidates.items()}
     )
     shipped = decision.shipped
-    parts = {"": final[shipped]} | {
-        f"{name}.": final.get(name, final[TARGET_ONLY]) for name in (TARGET_ONLY, ALL_DOMAINS)
-    }
-    arrays = {prefix + kind: array for prefix, model in parts.items() for kind, array in _vectors(model, FULL)}
-    arrays |= {f"train.{kind}": array for kind, array in _vectors(candidates[shipped].model, TRAIN)}
+    weights = {name: c.popularity for name, c in candidates.items()}
+    used = {"": shipped} | {f"{name}.": name if name in final else TARGET_ONLY for name in (TARGET_ONLY, ALL_DOMAINS)}
+    arrays: dict[str, FloatArray] = {}
+    for prefix, name in used.items():
+        scorer = final[name].scorer(FULL, weights[name])
+        arrays |= {f"{prefix}user": scorer.user, f"{prefix}item": scorer.item}
+    chosen_model = candidates[shipped].model
+    arrays |= {"train.user": chosen_model.user_vectors(TRAIN), "train.item": chosen_model.item_vectors()}
     summary = {
         "target": target.domain,
         "candidates": [{**row, "domains": list(candidates[row["name"]].model.domains)} for row in decision.rows],
@@ -89,6 +97,7 @@ def adapt(
         "reason": decision.reason,
         "gates": dict.fromkeys(target.sources, 0.0) | final[shipped].gates(FULL if config.refit else TRAIN),
         "best_epoch": {"base": first.best_epoch} | {name: c.result.best_epoch for name, c in candidates.items()},
+        "popularity": weights,
         "refit": config.refit,
         "curve": _joined(first.curve, candidates[shipped].result.curve),
     }
@@ -165,7 +174,10 @@ class _Fitting:
             model = self._start(base, domains)
             task = self._task(model, TRAIN, self.config.transfer)
             result = self._fit(task, self.config.transfer, name)
-            found[name] = Candidate(name=name, model=model, values=task.values(), result=result)
+            weight = task.choose_popularity()
+            found[name] = Candidate(
+                name=name, model=model, values=task.values(weight), result=result, popularity=weight
+            )
         return found
 
     def final(self, base_epochs: int, candidates: Mapping[str, Candidate]) -> dict[str, Transfer]:
@@ -196,7 +208,3 @@ class _Fitting:
 
 def _joined(first: list[JSON], second: list[JSON]) -> list[JSON]:
     return [*first, *({**row, "epoch": len(first) + row["epoch"]} for row in second)]
-
-
-def _vectors(model: Transfer, history: str) -> list[tuple[str, FloatArray]]:
-    return [("user", model.user_vectors(history)), ("item", model.item_vectors())]

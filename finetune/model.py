@@ -21,6 +21,8 @@ from graphrec.encoders.base import Nodes
 from graphrec.encoders.domain_views import DomainViews
 from graphrec.encoders.pretrained import TRAIN
 from graphrec.graph.histories import Bags
+from graphrec.metrics.popularity import popularity_prior, with_prior
+from graphrec.metrics.scorers import VectorScorer
 
 _BLOCK = 8192  # users encoded at a time
 
@@ -94,6 +96,12 @@ class Transfer(torch.nn.Module):
         """Return unit vectors of the target's catalogue, `[num_items, dim]`."""
         items = torch.arange(self.target.num_items, device=self.encoder.gate.device)
         return np.asarray(self.encoder.offered(self.encoder.nodes(), items).cpu().numpy(), dtype=np.float32)
+
+    def scorer(self, history: str, popularity: float, users: IntArray | None = None) -> VectorScorer:
+        """Return the scorer of `users`, of all without; `popularity` is the weight of an item's events in `history`."""
+        count = np.bincount(self.target.histories(history).item, minlength=self.target.num_items)
+        prior = popularity_prior(count, popularity)
+        return with_prior(self.user_vectors(history, users), self.item_vectors(), prior)
 
     @torch.no_grad()
     def gates(self, history: str) -> dict[str, float]:

@@ -10,13 +10,13 @@ from finetune.config import ModelConfig
 from finetune.model import Transfer
 from finetune.target import Target
 from graphrec.core.seeds import generator
-from graphrec.core.types import BoolArray, FloatArray, IntArray
+from graphrec.core.types import BoolArray, FloatArray, IntArray, Scorer
 from graphrec.graph.histories import Bags
 from graphrec.losses.ranking import Offers
 from graphrec.losses.sampled_softmax import SampledSoftmax
 from graphrec.metrics.measures import Values, ndcg
+from graphrec.metrics.popularity import choose_weight, with_prior
 from graphrec.metrics.ranking import rank
-from graphrec.metrics.scorers import VectorScorer
 from graphrec.samplers.negatives import NegativeSampler
 
 CUTOFF = 10
@@ -81,12 +81,23 @@ class TransferTask:
             return None
         return float(self.values().mean())
 
-    def values(self) -> Values:
-        """Return the NDCG@10 of each validation user, by ascending user."""
+    def values(self, popularity: float = 0.0) -> Values:
+        """Return the NDCG@10 of each validation user, by ascending user, with that weight of an item's popularity."""
         user = self.model.target.valid[0]
-        return user_ndcg(
-            self.model.target, self.model.user_vectors(self.history, np.unique(user)), self.model.item_vectors()
-        )
+        return user_ndcg(self.model.target, self.model.scorer(self.history, popularity, np.unique(user)))
+
+    def choose_popularity(self) -> float:
+        """Return the weight of an item's popularity with which the validation users are served best."""
+        user = self.model.target.valid[0]
+        if not len(user):
+            return 0.0
+        plain = self.model.scorer(self.history, 1.0, np.unique(user))
+        unit, prior = plain.item[:, :-1], plain.item[:, -1]
+
+        def score_at(weight: float) -> float:
+            return float(user_ndcg(self.model.target, with_prior(plain.user[:, :-1], unit, weight * prior)).mean())
+
+        return choose_weight(score_at, self.config.temperature)
 
 
 def usable_events(model: Transfer, history: str) -> IntArray:
@@ -133,15 +144,13 @@ def ranking_loss(
     return loss_of.of_vectors(z, offers)
 
 
-def user_ndcg(
-    target: Target, user_vector: FloatArray, item_vector: FloatArray, users: IntArray | None = None
-) -> Values:
+def user_ndcg(target: Target, scorer: Scorer, users: IntArray | None = None) -> Values:
     """Return the NDCG@10 of each validation user, or of `users` alone, over all unseen items, by ascending user."""
     user, item = target.valid
     if users is not None:
         asked = np.isin(user, users)
         user, item = user[asked], item[asked]
-    return ndcg(rank(VectorScorer(user_vector, item_vector), user, item, target.seen).ranks, CUTOFF)
+    return ndcg(rank(scorer, user, item, target.seen).ranks, CUTOFF)
 
 
 def gain(values: Values, against: Values) -> tuple[float, float]:

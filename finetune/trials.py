@@ -18,6 +18,7 @@ from graphrec.core.workspace import Workspace
 from graphrec.encoders.pretrained import TRAIN
 from graphrec.losses.sampled_softmax import SampledSoftmax
 from graphrec.metrics.measures import Values
+from graphrec.metrics.scorers import VectorScorer
 from graphrec.samplers.negatives import NegativeSampler
 from graphrec.training.loop import fit
 
@@ -66,7 +67,7 @@ class Frozen:
             valid_own=encoder.views(nodes, valid_bags)[:, 0].cpu().numpy(),
             valid_count=bag_sizes(valid_bags),
             item=item,
-            base=user_ndcg(target, model.user_vectors(TRAIN, valid_user), item),
+            base=user_ndcg(target, VectorScorer(model.user_vectors(TRAIN, valid_user), item)),
         )
 
 
@@ -117,7 +118,7 @@ class HeadTask:
             z = np.zeros((target.graph.num_users, frozen.item.shape[1]), dtype=np.float32)
             views = stack_views(target, self.subset, users, TRAIN)
             z[users] = self._users(frozen.valid_own[changed], frozen.valid_count[changed], views).numpy()
-            values[changed] = user_ndcg(target, z, frozen.item, users)
+            values[changed] = user_ndcg(target, VectorScorer(z, frozen.item), users)
         return values
 
     def _users(self, own: FloatArray, count: IntArray, views: FloatArray) -> torch.Tensor:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from scipy.sparse import csr_array
 
 from graphrec.core.seeds import generator
 from graphrec.core.types import FloatArray, Index, IntArray
@@ -12,6 +13,7 @@ from graphrec.encoders.base import MultiDomainEncoder, Nodes
 from graphrec.graph.graph import MultiDomainGraph
 from graphrec.graph.histories import Histories
 from graphrec.metrics.measures import hit_rate, ndcg
+from graphrec.metrics.popularity import choose_weight, popularity_prior, with_prior
 from graphrec.metrics.ranking import Ranks, rank
 from graphrec.metrics.scorers import VectorScorer
 
@@ -53,6 +55,17 @@ class Validation:
 
     def ranks(self, encoder: MultiDomainEncoder) -> Iterator[tuple[str, Ranks]]:
         """Yield the ranks of the validation events of each domain that has any."""
+        for case in self._cases(encoder):
+            yield case.domain, case.ranks(0.0)
+
+    def choose_popularity(self, encoder: MultiDomainEncoder, unit: float) -> dict[str, float]:
+        """Return, by domain, how much popularity is to add to scores; `unit` is the temperature of the loss."""
+        return {
+            case.domain: choose_weight(lambda weight, case=case: float(ndcg(case.ranks(weight), CUTOFF).mean()), unit)  # type: ignore[misc]
+            for case in self._cases(encoder)
+        }
+
+    def _cases(self, encoder: MultiDomainEncoder) -> "Iterator[_Case]":
         with torch.no_grad():
             nodes = encoder.nodes()
         for index, domain in enumerate(encoder.domains):
@@ -61,11 +74,16 @@ class Validation:
             if not len(user):
                 continue
             users, row = np.unique(user, return_inverse=True)
-            z = encode_rows(encoder, nodes, self.histories, users, index)
-            scorer = VectorScorer(z, encode_items(encoder, nodes, catalog))
-            seen = self.histories.seen(users, index, catalog)
-            ranks = rank(scorer, row, np.searchsorted(catalog, item), seen).ranks
-            yield domain, replace(ranks, user=users[ranks.user])
+            yield _Case(
+                domain=domain,
+                users=users,
+                row=row,
+                place=np.searchsorted(catalog, item),
+                z=encode_rows(encoder, nodes, self.histories, users, index),
+                items=encode_items(encoder, nodes, catalog),
+                seen=self.histories.seen(users, index, catalog),
+                count=count_events(self.histories, index, catalog),
+            )
 
     def _asked(self, domain: str, user: Index, item: Index) -> tuple[IntArray, IntArray]:
         users = np.unique(user)
@@ -74,6 +92,33 @@ class Validation:
             asked = np.isin(user, drawn)
             user, item = user[asked], item[asked]
         return user.astype(np.int64), item.astype(np.int64)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Case:
+    """One domain's validation: `users` by row, the events asked for, what was seen, and all vectors."""
+
+    domain: str
+    users: IntArray
+    row: IntArray
+    place: IntArray
+    z: FloatArray
+    items: FloatArray
+    seen: csr_array
+    count: IntArray
+
+    def ranks(self, popularity: float) -> Ranks:
+        """Return the ranks of the events with that weight of an item's popularity."""
+        prior = popularity_prior(self.count, popularity)
+        scorer = with_prior(self.z, self.items, prior) if popularity else VectorScorer(self.z, self.items)
+        ranks = rank(scorer, self.row, self.place, self.seen).ranks
+        return replace(ranks, user=self.users[ranks.user])
+
+
+def count_events(histories: Histories, domain: int, catalog: IntArray) -> IntArray:
+    """Return how many events of `histories` each item of the domain's `catalog` has."""
+    place = np.searchsorted(catalog, histories.item[histories.of_domain(domain)])
+    return np.bincount(place, minlength=len(catalog)).astype(np.int64)
 
 
 def encode_users(

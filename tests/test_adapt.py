@@ -3,12 +3,14 @@
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 
 from finetune.adapt import ALL_DOMAINS, CHOSEN, TARGET_ONLY, adapt, guard, subsets
-from finetune.target import target_graph
+from finetune.target import Target, target_graph
 from graphrec.core.tracking import NullTracker
 from graphrec.core.workspace import Workspace
+from graphrec.encoders.pretrained import FULL, TRAIN, Pretrained
 from graphrec.graph.graph import Edges, EventEdges, MultiDomainGraph
 from graphrec.training.config import FitConfig
 from tests.planted import ADAPT, NUM_ITEMS, NUM_USERS, relevant, unrelated, world
@@ -71,8 +73,27 @@ def test_every_array_of_the_contract_is_there(helped):
     assert set(adapted.arrays) == {f"{prefix}{kind}" for prefix in prefixes for kind in ("user", "item")}
     for name, array in adapted.arrays.items():
         assert array.dtype == np.float32
-        assert array.shape == ((NUM_USERS if name.endswith("user") else NUM_ITEMS), ADAPT.model.encoder.dim)
-        assert np.linalg.norm(array, axis=1) == pytest.approx(np.ones(len(array)), abs=1e-4)
+        dim, rows = ADAPT.model.encoder.dim, NUM_USERS if name.endswith("user") else NUM_ITEMS
+        # What ships has popularity in a last column; users take it as it is.
+        assert array.shape == (rows, dim if name.startswith("train.") else dim + 1)
+        assert np.linalg.norm(array[:, :dim], axis=1) == pytest.approx(np.ones(len(array)), abs=1e-4)
+        assert name.endswith("item") or (array[:, dim:] == 1).all()
+
+
+def test_popularity_counts_where_held_out_events_follow_it():
+    rng = np.random.default_rng(0)
+    user, valid = np.repeat(np.arange(200), 6), np.tile(np.arange(6) == 5, 200)
+    item = np.where(valid, rng.integers(0, 3, 1200), (40 * rng.random(1200) ** 3).astype(np.int64))
+    pairs = pl.DataFrame({"user": user, "item": item, "valid": valid}).unique(["user", "item"], keep="last")
+    events = EventEdges(**{name: pairs.sort("user", "valid")[name].to_numpy() for name in ("user", "item", "valid")})
+    graph = MultiDomainGraph(
+        num_users=200, num_items=40, num_entities=0, catalog={"t": np.arange(40)}, events={"t": events}, knowledge={}
+    )
+    pretrained = Pretrained(domains=(), dim=16, user_views={TRAIN: {}, FULL: {}}, item={}, entity=np.zeros((0, 16)))
+    adapted = run(Target.of(graph, "t", pretrained, ()), ())
+    weight = adapted.summary["popularity"][TARGET_ONLY]
+    count = np.bincount(events.item, minlength=40)
+    assert weight > 0 and adapted.arrays["item"][:, -1] == pytest.approx(weight * np.log1p(count), rel=1e-5)
 
 
 def test_nothing_relevant_ships_target_only():

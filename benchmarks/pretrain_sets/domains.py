@@ -4,7 +4,8 @@
     GRAPHREC_DATA=FOLDER python -m benchmarks.pretrain_sets.domains amazon5 --seeds 5 --print
 
 Sets are shipped configurations. `graphrec` is pretrained on all domains at once, the epoch chosen by the mean
-validation NDCG@10, then trained anew on train and validation events for as many epochs. Baselines learn from train and
+validation NDCG@10 and the weight of popularity by that of each domain, then trained anew on train and validation
+events for as many epochs. Baselines learn from train and
 validation events, of the domain alone (`own`) or of all domains (`merged`, where their memory allows). Every item of
 the domain is ranked for every test event; seen items are left out. Differences are paired over users, whose values are
 means over seeds. Cells stand in `--out`, so that a killed run goes on; deterministic baselines are fitted once.
@@ -36,13 +37,13 @@ from graphrec.graph.graph import EventEdges, MultiDomainGraph
 from graphrec.graph.histories import Histories
 from graphrec.metrics.compare import Bootstrap
 from graphrec.metrics.measures import Values, hit_rate, ndcg
+from graphrec.metrics.popularity import popularity_prior, with_prior
 from graphrec.metrics.ranking import rank
-from graphrec.metrics.scorers import VectorScorer
 from graphrec.stages.ingest import ingest, read
 from graphrec.training.loop import fit
 from pretrain.config import PretrainConfig
 from pretrain.task import PretrainTask
-from pretrain.validate import Validation, encode_items, encode_users
+from pretrain.validate import Validation, count_events, encode_items, encode_users
 
 OURS, RANDOM = "graphrec", ("ials", "gf_cf")
 MERGED = ("item_knn", "rp3beta", "ials")
@@ -120,7 +121,10 @@ def _baselines(world: World) -> list[str]:
 
 def _ours(world: World, seed: int, folder: Path) -> dict[str, FloatArray]:
     domains = tuple(world.graph.catalog)
-    _, chosen = _train(world.graph, domains, world.pretrain, seed, folder / f"{OURS}-{seed}")
+    validation = Validation.of(world.graph, domains)
+    first, chosen = _train(world.graph, domains, world.pretrain, seed, folder / f"{OURS}-{seed}")
+    weights = validation.choose_popularity(first, world.pretrain.temperature)
+    logger.info("%s, seed %d: %d epochs, popularity %s", world.name, seed, chosen, weights)
     again = replace(world.pretrain, fit=replace(world.pretrain.fit, epochs=chosen))
     encoder, _ = _train(world.whole, domains, again, seed, folder / f"{OURS}-refit-{seed}")
     histories = Histories.of(world.whole, domains, with_valid=False)
@@ -129,8 +133,10 @@ def _ours(world: World, seed: int, folder: Path) -> dict[str, FloatArray]:
     found: dict[str, FloatArray] = {}
     for index, domain in enumerate(domains):
         user, _ = world.asked(domain)
-        z = encode_users(encoder, nodes, histories, np.unique(user), index)
-        found |= _measured(world, domain, VectorScorer(z, encode_items(encoder, nodes, world.graph.catalog[domain])))
+        catalog = world.graph.catalog[domain]
+        z, item = encode_users(encoder, nodes, histories, np.unique(user), index), encode_items(encoder, nodes, catalog)
+        prior = popularity_prior(count_events(histories, index, catalog), weights.get(domain, 0.0))
+        found |= _measured(world, domain, with_prior(z, item, prior))
     return found
 
 

@@ -5,6 +5,8 @@ from typing import Any
 
 import torch
 
+from graphrec.training._numba_row_adam import Rates, move_rows
+
 _EPSILON = 1e-8
 
 
@@ -45,6 +47,11 @@ class RowAdam(torch.optim.Optimizer):
             state["last"] = torch.zeros(len(parameter), dtype=torch.int32, device=parameter.device)
         state["step"] += 1
         step = int(state["step"])
+        if parameter.device.type == "cpu":
+            arrays = [tensor.detach().numpy() for tensor in (parameter, rows, grad, state["square"], state["last"])]
+            rates = Rates(step=step, lr=lr, beta=beta, weight_decay=weight_decay, epsilon=_EPSILON)
+            move_rows(rates, *arrays)
+            return
         age = (step - state["last"][rows]).float()
         square = beta**age * state["square"][rows] + (1 - beta) * grad.square().mean(dim=1)
         state["square"][rows], state["last"][rows] = square, step
