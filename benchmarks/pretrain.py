@@ -139,7 +139,7 @@ def speed(options: argparse.Namespace) -> Iterator[JSON]:
         problem = Problem.get(None) if options.graph is None else Problem.get(options.graph)
         encoder, _ = _train(problem.with_valid, SPEED, seed, options.out, f"speed{time.time_ns()}")
         seconds = time.perf_counter() - began
-        found = _test(encoder, problem, SPEED_POPULARITY)
+        found = _test(encoder, problem, options.popularity)
         yield {"seed": seed, "epochs": SPEED.fit.epochs, "seconds": round(seconds, 1), **found}
 
 
@@ -186,6 +186,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--graph", type=Path, help="Folder of the prepared problem, made where it is missing.")
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument(
+        "--popularity", type=float, default=0.05, help="Weight of popularity for `speed`, as `gowalla` chose it."
+    )
     parser.add_argument("--first", type=int, default=0, help="First seed.")
     parser.add_argument("--out", type=Path, default=Path("runs/bench/pretrain"))
     return parser.parse_args()
