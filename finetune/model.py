@@ -12,7 +12,6 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from torch.nn.functional import normalize
 
 from finetune.config import ModelConfig
 from finetune.target import Target
@@ -20,11 +19,13 @@ from graphrec.core.types import FloatArray, IntArray
 from graphrec.encoders.base import Nodes
 from graphrec.encoders.domain_views import DomainViews
 from graphrec.encoders.pretrained import TRAIN
+from graphrec.encoders.unit import unit
 from graphrec.graph.histories import Bags
 from graphrec.metrics.popularity import popularity_prior, with_prior
 from graphrec.metrics.scorers import VectorScorer
 
 _BLOCK = 8192  # users encoded at a time
+_SHORT = 0.1  # length of what sources add below which a user without own events is not made a unit vector
 
 
 class Head(torch.nn.Module):
@@ -37,12 +38,12 @@ class Head(torch.nn.Module):
         self.slope = torch.nn.Parameter(torch.zeros(num_sources))
 
     def forward(self, own: torch.Tensor, count: torch.Tensor, views: torch.Tensor) -> torch.Tensor:
-        """Return unit user vectors `[num_rows, dim]`.
+        """Return unit user vectors `[num_rows, dim]`, shorter ones where sources alone speak and say next to nothing.
 
         `own` is [num_rows, dim], `count` [num_rows] the events behind it, `views`
         [num_rows, num_sources, view_dim].
         """
-        return normalize(own + self.added(count, views).sum(dim=1), dim=1)
+        return unit(own + self.added(count, views).sum(dim=1), _SHORT)
 
     def added(self, count: torch.Tensor, views: torch.Tensor) -> torch.Tensor:
         """Return what each source adds, `[num_rows, num_sources, dim]`."""

@@ -24,6 +24,7 @@ from graphrec.core.errors import ConfigError
 from graphrec.core.progress import logger
 from graphrec.core.workspace import Workspace
 from graphrec.graph.graph import EventEdges, MultiDomainGraph
+from graphrec.graph.knowledge import Knowledge
 from graphrec.graph.neighbourhood import Neighbourhood
 from graphrec.training.checkpoint import Progress, save_tensors
 from graphrec.training.loop import FitResult
@@ -32,6 +33,7 @@ from pretrain.task import PretrainTask
 
 JOB, TASK, RESULT = "job.json", "task", "result"
 NEAR = ("touched", "indptr", "indices", "weight")
+TRIPLES = ("source", "relation", "target", "weight")
 
 
 @dataclass(frozen=True)
@@ -55,14 +57,16 @@ def fit_distributed(
     """Train `task` in other processes and leave the best epoch's values in its parameters.
 
     A killed call goes on from the last checkpoint of all processes. Raises `ConfigError` when the
-    encoder cannot be read in part, or when a process fails; its message stands in the log.
+    encoder cannot be read in part, a process has nothing to learn from, or one fails; its message stands in the log.
     """
-    if task.needs_all:
-        raise ConfigError(f"pretrain.distributed: does not go with {', '.join(task.needs_all)}")
+    if against := [*task.needs_all, *(["regime: full"] if config.regime == "full" else [])]:
+        raise ConfigError(f"pretrain.distributed: does not go with {', '.join(against)}")
     size = config.distributed.processes * config.distributed.machines
+    _check_shares(task, size)
     parts = Parts(workspace.part("distributed").path)
     job = {"seed": seed, "size": size, "domains": list(task.encoder.domains), "config": to_mapping(config)}
     job["num_nodes"] = len(task.encoder.item_parameters()[0])
+    job["types"] = [list(edge_type) for edge_type in task.encoder.knowledge.types]
     if not (parts.folder / JOB).exists() or files.read_json(parts.folder / JOB) != job:
         for rank in range(size):
             _write_part(parts, task, graph, rank, size)
@@ -91,6 +95,22 @@ def own_rows(near: Neighbourhood, rank: int, size: int) -> Neighbourhood:
     return Neighbourhood(near.touched[mine], indptr, near.indices[kept], near.weight[kept])
 
 
+def own_triples(knowledge: Knowledge, rank: int, size: int) -> Knowledge:
+    """Return the triples of the heads that a process owns; nodes and relations keep their numbers."""
+    mine = knowledge.source % size == rank
+    return replace(knowledge, **{name: getattr(knowledge, name)[mine] for name in TRIPLES})
+
+
+def _check_shares(task: PretrainTask, size: int) -> None:
+    users = [task.histories.user[events] for events in task.events]
+    num = np.bincount(np.concatenate(users) % size, minlength=size)
+    if num.any() and not num.all():
+        raise ConfigError(
+            f"pretrain.distributed: {size} processes, of which {int((num == 0).sum())} would have no event to learn "
+            "from; take fewer"
+        )
+
+
 def _write_part(parts: Parts, task: PretrainTask, graph: MultiDomainGraph, rank: int, size: int) -> None:
     folder, encoder, domains = parts.part(rank), task.encoder, task.encoder.domains
     replace(
@@ -103,6 +123,8 @@ def _write_part(parts: Parts, task: PretrainTask, graph: MultiDomainGraph, rank:
     ).save(folder)
     near = own_rows(encoder.neighbourhood, rank, size)
     tensors = {f"near.{name}": torch.from_numpy(getattr(near, name)) for name in NEAR}
+    own = own_triples(encoder.knowledge, rank, size)
+    tensors |= {f"triple.{name}": torch.from_numpy(getattr(own, name)) for name in TRIPLES}
     tensors |= {f"log_q.{d}": torch.from_numpy(sampler.log_q) for d, sampler in enumerate(task.samplers)}
     for name, parameter in encoder.named_parameters():
         tensors[f"first.{name}"] = parameter.detach()[rank::size] if name in encoder.tables else parameter.detach()

@@ -21,7 +21,7 @@ from graphrec.graph.histories import Histories
 from graphrec.training.loop import fit
 from pretrain.config import PretrainConfig
 from pretrain.distributed import fit_distributed
-from pretrain.regime import choose_regime
+from pretrain.regime import Regime, choose_regime, full_bytes
 from pretrain.start import Start, save_encoder
 from pretrain.task import PretrainTask
 from pretrain.validate import CUTOFF, Validation, encode_items, encode_views
@@ -107,11 +107,12 @@ def train(
     validation = Validation(graph, histories, limit=config.valid_users, seed=seed)
     task = PretrainTask(encoder, graph, config, validation, seed)
     if not config.distributed.alone:
+        regime = Regime(name="sampled", why="several processes", full_bytes=full_bytes(encoder))
         result = fit_distributed(task, graph, config, seed=seed, workspace=workspace)
-        return Trained(encoder, validation, _summary(domains, config, result.curve, result.best_epoch) | started)
-    regime = choose_regime(config.regime, encoder, task.needs_all, workspace)
-    task.sampled, rows = regime.sampled, encoder.tables if regime.sampled else ()
-    result = fit(task, config.fit, seed=seed, workspace=workspace, tracker=tracker, label="pretrain", rows=rows)
+    else:
+        regime = choose_regime(config.regime, encoder, task.needs_all, workspace)
+        task.sampled, rows = regime.sampled, encoder.tables if regime.sampled else ()
+        result = fit(task, config.fit, seed=seed, workspace=workspace, tracker=tracker, label="pretrain", rows=rows)
     summary = {**_summary(domains, config, result.curve, result.best_epoch), "regime": regime.summary(), **started}
     return Trained(encoder, validation, summary)
 

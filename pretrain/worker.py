@@ -22,6 +22,7 @@ from graphrec.encoders.domain_views import DomainViews
 from graphrec.encoders.part import Part, Rows
 from graphrec.graph.graph import EventEdges, MultiDomainGraph
 from graphrec.graph.histories import Histories
+from graphrec.graph.knowledge import Knowledge
 from graphrec.graph.neighbourhood import Near, Neighbourhood
 from graphrec.metrics.measures import ndcg
 from graphrec.samplers.negatives import NegativeSampler
@@ -29,7 +30,7 @@ from graphrec.training.checkpoint import save_tensors
 from graphrec.training.loop import fit
 from graphrec.training.world import World
 from pretrain.config import PretrainConfig
-from pretrain.distributed import JOB, NEAR, RESULT, TASK, Parts
+from pretrain.distributed import JOB, NEAR, RESULT, TASK, TRIPLES, Parts
 from pretrain.task import Batch, PretrainTask
 from pretrain.validate import CUTOFF, Validation
 
@@ -151,6 +152,8 @@ def _task(
     encoder = SharedViews(domains, config, int(str(job["num_nodes"])), world)
     near = Neighbourhood(*(tensors[f"near.{name}"].numpy() for name in NEAR))
     encoder.neighbourhood = SharedNeighbourhood(near, world)
+    triples = {name: tensors[f"triple.{name}"].numpy() for name in TRIPLES}
+    encoder.knowledge = Knowledge(types=tuple(tuple(t) for t in job["types"]), **triples)  # type: ignore[attr-defined]
     with torch.no_grad():
         for name, parameter in encoder.named_parameters():
             parameter.copy_(tensors[f"first.{name}"])

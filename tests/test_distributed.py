@@ -18,10 +18,13 @@ from graphrec.core.tracking import NullTracker
 from graphrec.core.workspace import Workspace
 from graphrec.encoders.config import EncoderConfig
 from graphrec.encoders.pretrained import FULL, TRAIN
+from graphrec.graph.graph import Edges
+from graphrec.graph.knowledge import Knowledge
 from graphrec.graph.neighbourhood import Neighbourhood
 from graphrec.training.config import FitConfig
 from pretrain.config import DistributedConfig, PretrainConfig
-from pretrain.distributed import own_rows, own_users
+from pretrain.distributed import own_rows, own_triples, own_users
+from pretrain.objectives.config import ObjectivesConfig
 from pretrain.stage import pretrain
 from tests.test_pretrain import checkerboard, parity_gap
 
@@ -34,9 +37,9 @@ CONFIG = PretrainConfig(
 )
 
 
-def run(folder, config=CONFIG):
+def run(folder, config=CONFIG, graph=None):
     folder.mkdir(exist_ok=True)
-    graph = checkerboard()
+    graph = checkerboard() if graph is None else graph
     return pretrain(graph, ("a", "b"), config, seed=0, workspace=Workspace(folder), tracker=NullTracker())
 
 
@@ -97,10 +100,39 @@ def test_parts_hold_everything_once():
     assert lists == {1: [4, 6], 4: [1], 6: [1, 4]}
 
 
-def test_an_encoder_that_needs_all_nodes_is_refused(tmp_path):
-    config = replace(CONFIG, encoder=EncoderConfig(dim=16, kind="hetero"))
-    with pytest.raises(ConfigError, match="pretrain.distributed: does not go with encoder hetero"):
-        run(tmp_path / "w", config)
+def with_triples(graph):
+    item, entity = np.arange(graph.num_items), np.arange(graph.num_items) % 3
+    edges = Edges(source=item, target=entity, weight=np.ones(graph.num_items, dtype=np.float32))
+    return replace(graph, num_entities=3, knowledge={("item", "has", "entity"): edges})
+
+
+def test_links_are_learnt_from_the_triples_of_all_parts(tmp_path):
+    graph, config = with_triples(checkerboard()), replace(CONFIG, fit=replace(CONFIG.fit, epochs=1))
+    parts = [own_triples(Knowledge.of(graph, ("a", "b")), rank, 2) for rank in range(2)]
+    assert sorted(np.concatenate([part.source for part in parts])) == sorted(
+        graph.catalog["a"].tolist() + graph.catalog["b"].tolist()
+    )
+    curves = [
+        run(tmp_path / str(weight), replace(config, objectives=ObjectivesConfig(kg_link=weight)), graph).summary[
+            "curve"
+        ]
+        for weight in (0.0, 1.0)
+    ]
+    # The softmax over a thousand ends begins near log 1024.
+    assert curves[1][0]["loss"] > curves[0][0]["loss"] + 3
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"encoder": EncoderConfig(dim=16, kind="hetero")}, "does not go with encoder hetero"),
+        ({"regime": "full"}, "does not go with regime: full"),
+        ({"distributed": DistributedConfig(processes=1000)}, "would have no event to learn from; take fewer"),
+    ],
+)
+def test_what_cannot_be_divided_is_refused(tmp_path, change, says):
+    with pytest.raises(ConfigError, match=f"pretrain.distributed: .*{says}"):
+        run(tmp_path / "w", replace(CONFIG, **change))
 
 
 def test_the_shipped_example_trains_in_two_processes(tmp_path):

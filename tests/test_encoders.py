@@ -182,6 +182,26 @@ def test_an_encoder_looks_at_the_events_it_is_told_to(kind):
     assert torch.equal(views[0], views[2]) and not torch.allclose(views[0], views[1])
 
 
+def test_who_has_validation_events_alone_has_no_view_and_teaches_nothing():
+    graph = small_graph()
+    events = dict(graph.events)
+    events["b"] = EventEdges(user=np.array([0, 1]), item=np.array([2, 3]), valid=np.array([False, True]))
+    graph = replace(graph, events=events)
+    encoder, histories = made("lightgcn", graph=graph), Histories.of(graph, ("a", "b"), with_valid=False)
+    views = encoder.views(encoder.nodes(), histories.latest(np.array([0, 1]), 0))
+    assert views[0].norm(dim=1).tolist() == pytest.approx([1, 1], abs=1e-5) and not views[1, 1].any()
+    (encoder.users(views, 0) * torch.randn(2, encoder.dim)).sum().backward()
+    assert not encoder.user.grad[encoder.row[1, 1]].any() and encoder.user.grad[encoder.row[0, 1]].any()
+
+
+def test_lightgcn_without_any_event_has_no_views():
+    none = np.empty(0, dtype=np.int64)
+    events = EventEdges(user=none, item=none, valid=none.astype(np.bool_))
+    graph = replace(small_graph(), events=dict.fromkeys("abc", events))
+    encoder, histories = made("lightgcn", graph=graph), Histories.of(graph, ("a", "b"), with_valid=False)
+    assert not encoder.views(encoder.nodes(), histories.latest(np.array([0, 1]), 0)).any()
+
+
 def trusted_graph():
     """Items 0 and 2 with entity 0, item 1 with entity 1; item 0 is also like item 2, which is trusted less."""
     edges = {

@@ -47,6 +47,16 @@ def test_user_without_vector_stays_behind() -> None:
     assert made.num_left_out == 2
 
 
+@pytest.mark.parametrize("weight", [0.0, 0.1])
+def test_popularity_serves_who_has_no_vector_where_it_has_a_weight(weight: float) -> None:
+    user, item = garden_vectors()
+    user[user_row("ana")] = 0
+    user = np.hstack([user, np.ones((len(user), 1), np.float32)])
+    item = np.hstack([item, np.full((len(item), 1), weight, np.float32)])
+    made = export(tiny_dataset(), "garden", user, item, neighbours())
+    assert ("ana" in made.users["id"].to_list()) == (weight > 0)
+
+
 def test_vectors_round_trip_in_every_format(folder: Path) -> None:
     user, item = garden_vectors()
     arrays = load_file(folder / "vectors.safetensors")

@@ -31,7 +31,7 @@ from graphrec.core.tracking import NullTracker
 from graphrec.core.types import FloatArray, IntArray, Scorer
 from graphrec.core.workspace import Workspace
 from graphrec.data.dataset import Events
-from graphrec.encoders.registry import make_encoder
+from graphrec.encoders.base import MultiDomainEncoder
 from graphrec.graph.build import build_graph
 from graphrec.graph.graph import EventEdges, MultiDomainGraph
 from graphrec.graph.histories import Histories
@@ -40,9 +40,8 @@ from graphrec.metrics.measures import Values, hit_rate, ndcg
 from graphrec.metrics.popularity import popularity_prior, with_prior
 from graphrec.metrics.ranking import rank
 from graphrec.stages.ingest import ingest, read
-from graphrec.training.loop import fit
 from pretrain.config import PretrainConfig
-from pretrain.task import PretrainTask
+from pretrain.stage import train
 from pretrain.validate import Validation, count_events, encode_items, encode_users
 
 OURS, RANDOM = "graphrec", ("ials", "gf_cf")
@@ -140,14 +139,12 @@ def _ours(world: World, seed: int, folder: Path) -> dict[str, FloatArray]:
     return found
 
 
-def _train(graph: MultiDomainGraph, domains: tuple[str, ...], config: PretrainConfig, seed: int, folder: Path):  # type: ignore[no-untyped-def] # noqa: ANN202
+def _train(
+    graph: MultiDomainGraph, domains: tuple[str, ...], config: PretrainConfig, seed: int, folder: Path
+) -> tuple[MultiDomainEncoder, int]:
     folder.mkdir(exist_ok=True)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    histories = Histories.of(graph, domains, with_valid=False)
-    encoder = make_encoder(graph, histories, domains, config.encoder, seed).to(device)
-    task = PretrainTask(encoder, graph, config, Validation.of(graph, domains), seed)
-    made = fit(task, config.fit, seed=seed, workspace=Workspace(folder), tracker=NullTracker(), label="pretrain")
-    return encoder, made.best_epoch
+    made = train(graph, domains, config, seed=seed, workspace=Workspace(folder), tracker=NullTracker())
+    return made.encoder, int(made.summary["best_epoch"])
 
 
 def _theirs(world: World, name: str, seed: int) -> dict[str, FloatArray]:

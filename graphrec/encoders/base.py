@@ -13,13 +13,13 @@ from functools import cached_property
 
 import numpy as np
 import torch
-from torch.nn.functional import normalize
 
 from graphrec.core.seeds import derive_seed, generator
 from graphrec.core.types import BoolArray, IntArray
 from graphrec.encoders.config import ViewsConfig
 from graphrec.encoders.part import Part
 from graphrec.encoders.spectral import spectral_vectors
+from graphrec.encoders.unit import unit
 from graphrec.graph.adjacency import propagate, symmetric_adjacency, to_torch
 from graphrec.graph.graph import MultiDomainGraph
 from graphrec.graph.histories import Bags, Histories
@@ -122,11 +122,11 @@ class MultiDomainEncoder(torch.nn.Module):
         a view is switched off.
         """
         weight = self.gate[domain] if on is None else self.gate[domain] * on
-        return normalize((views * weight.unsqueeze(-1)).sum(dim=1), dim=1)
+        return unit((views * weight.unsqueeze(-1)).sum(dim=1))
 
     def offered(self, nodes: Nodes, items: torch.Tensor) -> torch.Tensor:
         """Return unit vectors of `items` for scoring, `[len(items), dim]`."""
-        return normalize(nodes.score.index_select(0, nodes.score_row(items)), dim=1)
+        return unit(nodes.score.index_select(0, nodes.score_row(items)))
 
     @cached_property
     def neighbourhood(self) -> Neighbourhood:

@@ -9,13 +9,13 @@ An item has two vectors: `context` where it describes a user, `score` where it i
 
 import numpy as np
 import torch
-from torch.nn.functional import normalize
 
 from graphrec.core.types import IntArray
 from graphrec.encoders.bag_sum import bag_sum
 from graphrec.encoders.base import MultiDomainEncoder, Nodes, start_vectors
 from graphrec.encoders.config import ViewsConfig
 from graphrec.encoders.part import Part, Read, Rows, gather
+from graphrec.encoders.unit import unit
 from graphrec.graph.graph import MultiDomainGraph
 from graphrec.graph.histories import Bags, Histories
 
@@ -81,4 +81,4 @@ class DomainViews(MultiDomainEncoder):
             weight * self.log_recency[domain, distance - 1].exp(),
             torch.from_numpy(bags.start).to(device),
         )
-        return normalize(summed, dim=1).view(-1, len(self.domains), self.dim)
+        return unit(summed).view(-1, len(self.domains), self.dim)

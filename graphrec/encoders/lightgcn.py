@@ -17,6 +17,7 @@ from torch.nn.functional import normalize
 from graphrec.core.types import IntArray
 from graphrec.encoders.base import MultiDomainEncoder, Nodes, start_vectors
 from graphrec.encoders.config import EncoderConfig
+from graphrec.encoders.unit import unit
 from graphrec.graph.adjacency import propagate, symmetric_adjacency, to_torch
 from graphrec.graph.graph import MultiDomainGraph
 from graphrec.graph.histories import Bags, Histories
@@ -43,9 +44,11 @@ class LightGCN(MultiDomainEncoder):
         self.row: torch.Tensor
         self.column_item: torch.Tensor
         self.events: torch.Tensor
+        self.known: torch.Tensor
         self.register_buffer("row", torch.from_numpy(row), persistent=False)
         self.register_buffer("column_item", torch.from_numpy(np.concatenate(columns)), persistent=False)
         self.register_buffer("events", torch.empty(0), persistent=False)
+        self.register_buffer("known", torch.empty(0), persistent=False)
         self.look_at(histories)
         self.user = torch.nn.Parameter(self._first_users()) if options.user_vectors else None
 
@@ -59,6 +62,7 @@ class LightGCN(MultiDomainEncoder):
         num_nodes = self.num_rows + len(self.column_item)
         events = symmetric_adjacency(row, column + self.num_rows, histories.weight, num_nodes)
         self.events = to_torch(events, self.row.device)
+        self.known = torch.from_numpy(np.bincount(row, minlength=self.num_rows) > 0).to(self.row.device)
 
     def nodes(self) -> Nodes:
         """Return users (one row per domain they are in), items and entities after all layers."""
@@ -88,8 +92,10 @@ class LightGCN(MultiDomainEncoder):
         """Return unit views `[num_rows, num_domains, dim]`, zero where the user has nothing in the domain."""
         assert nodes.user is not None
         row = self.row[:, torch.from_numpy(bags.user).to(self.row.device)].T  # [num_rows, num_domains]
-        known = nodes.user[row.clamp(min=0)] * (row >= 0).unsqueeze(-1)
-        return normalize(known, dim=-1)
+        place = row.clamp(min=0)
+        # Who has validation events alone has a row, but nothing to learn it from.
+        known = (row >= 0) & self.known[place]
+        return unit(nodes.user[place] * known.unsqueeze(-1))
 
     @torch.no_grad()
     def _first_users(self) -> torch.Tensor:
@@ -104,4 +110,5 @@ def _user_rows(graph: MultiDomainGraph, domains: tuple[str, ...]) -> tuple[IntAr
     for index, domain in enumerate(domains):
         has[index, graph.events[domain].user] = True
     rows = np.cumsum(has.ravel()).reshape(has.shape) - 1
-    return np.where(has, rows, -1), int(has.sum())
+    # Without any event there still is a row to look up.
+    return np.where(has, rows, -1), max(1, int(has.sum()))

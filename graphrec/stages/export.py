@@ -31,7 +31,7 @@ class Export:
     """What leaves the run. Row `r` of `users` has the vector `user[r]`, likewise for items.
 
     `user` is [num_exported_users, dim], `item` [num_items, dim]; `seen` holds row numbers.
-    `num_left_out` users have no event before the test or no vector, hence nothing to export.
+    `num_left_out` users have no event before the test or nothing that tells items apart.
     """
 
     users: pl.DataFrame
@@ -51,7 +51,9 @@ def export(dataset: Dataset, target: str, user: FloatArray, item: FloatArray, ne
     """
     catalog = dataset.catalog[target]
     assert user.shape == (len(dataset.users), item.shape[1]) and len(item) == len(catalog)
-    kept = np.flatnonzero(_has_history(dataset) & user.any(axis=1))
+    # Popularity is 1 for every user, which says nothing where it has no weight.
+    speaks = user[:, item.any(axis=0)].any(axis=1)
+    kept = np.flatnonzero(_has_history(dataset) & speaks)
     ids = dataset.items.decode(catalog)
     return Export(
         users=_with_vectors(dataset.users, kept, user[kept]),

@@ -4,10 +4,9 @@ Row r of a table lies in process r % size, at place r // size. A step asks the o
 reads and sends them the gradients of these rows: two exchanges, their bytes those of the rows alone.
 What is small is copied to all processes, and its gradient averaged.
 
-    torchrun sets rank, size and the meeting point; gloo carries CPU tensors, nccl those of GPUs
+    torchrun sets rank, size and the meeting point; gloo carries the tensors, which lie in main memory
 """
 
-import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,9 +27,7 @@ class World:
     @contextmanager
     def join(cls) -> "Iterator[World]":
         """Meet the others as the environment of torchrun says; part when done."""
-        distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
-        if torch.cuda.is_available():
-            torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+        distributed.init_process_group("gloo")
         try:
             yield cls(distributed.get_rank(), distributed.get_world_size())
         finally:

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.nn.functional import normalize
 
 from graphrec.core.seeds import generator
 from graphrec.core.types import IntArray
 from graphrec.encoders.base import MultiDomainEncoder
+from graphrec.encoders.unit import unit
 from graphrec.losses.ranking import Offers
 from graphrec.losses.sampled_softmax import SampledSoftmax
 from pretrain.config import PretrainConfig
@@ -62,7 +62,7 @@ class Links(torch.nn.Module):
 
     def _one_way(self, step: Step, by: torch.Tensor, start: IntArray, end: IntArray, other: IntArray) -> torch.Tensor:
         first, pos, neg = (torch.from_numpy(ids).to(by.device) for ids in (start, end, other))
-        z = normalize(step.nodes.context.index_select(0, step.nodes.context_row(first)) * by, dim=1)
+        z = unit(step.nodes.context.index_select(0, step.nodes.context_row(first)) * by)
         none = z.new_zeros(len(neg))
         offers = Offers(
             pos=step.encoder.offered(step.nodes, pos),
