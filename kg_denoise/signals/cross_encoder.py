@@ -58,7 +58,9 @@ class CrossEncoderSignal:
         return {"cross_encoder": 1} if len(evidence.text) and has_words(evidence.text).sum() > 1 else {}
 
     def score(self, fold: Fold) -> FloatArray:
-        """Return logits `[len(fold.asked), 1]`, NaN where an end has no words; log the loss along the way.
+        """Return scores `[len(fold.asked), 1]`, NaN where an end has no words; log the loss along the way.
+
+        Logits or first guesses, of mean 0 and variance 1: those of another fold have another scale.
 
         Raises `MissingExtraError` or `ConfigError` where there is no language model.
         """
@@ -69,7 +71,8 @@ class CrossEncoderSignal:
         if len(train) and len(rows):
             # The sample is drawn before anything is read, so that only its texts are.
             kept = generator(fold.seed, "learnt").permutation(len(train))[: self._options.max_triples]
-            score[rows, 0] = self._logits(take(train, np.sort(kept)), take(fold.asked, rows), fold)
+            found = self._logits(take(train, np.sort(kept)), take(fold.asked, rows), fold)
+            score[rows, 0] = (found - found.mean()) / max(float(found.std()), 1e-6)
         return score
 
     def _logits(self, learnt: Triples, asked: Triples, fold: Fold) -> FloatArray:
