@@ -37,6 +37,9 @@ CONFIG = PretrainConfig(
 )
 
 
+LONG = replace(CONFIG, fit=replace(CONFIG.fit, epochs=40, patience=40))
+
+
 def run(folder, config=CONFIG, graph=None):
     folder.mkdir(exist_ok=True)
     graph = checkerboard() if graph is None else graph
