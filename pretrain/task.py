@@ -188,7 +188,7 @@ class PretrainTask:
         neg = self.samplers[domain].draw(rng, self.config.num_negatives)
         if self.config.in_batch:
             neg = np.concatenate([neg, pos])
-        on, part = self._switches(rng, bags), None
+        on, part = self._switches(rng, bags, domain), None
         if self.sampled:
             asked = self.objectives.asks(seed)
             offered = np.concatenate([self.catalogs[domain][np.concatenate([pos, neg])], asked])
@@ -196,8 +196,10 @@ class PretrainTask:
             part = self.encoder.part(read, offered, self.config.kg_fanout, rng)
         return Batch(domain=domain, bags=bags, pos=pos, neg=neg, on=on, seed=seed, part=part)
 
-    def _switches(self, rng: np.random.Generator, bags: Bags) -> FloatArray:
+    def _switches(self, rng: np.random.Generator, bags: Bags, domain: int) -> FloatArray:
         on = rng.random(bags.known.shape) >= self.config.view_dropout
+        # A domain's own view is always there when it counts; to go without it now and then cost a fifth of NDCG.
+        on[:, domain] = True
         # A row with all its views off would teach nothing.
         on |= ~(on & bags.known).any(axis=1, keepdims=True)
         return on.astype(np.float32)
