@@ -69,6 +69,7 @@ _MODELS = {
     "target_only": "target only",
     "all_domains": "all domains",
     "item_knn": "item-kNN",
+    "gf_cf": "GF-CF",
     "rp3beta": "RP3beta",
     "ease": "EASE",
     "ials": "iALS",
