@@ -213,11 +213,12 @@ def test_own_tables_without_anything_optional(tmp_path: Path) -> None:
 
 
 def test_users_who_are_new_to_the_target_are_served_from_other_domains(home: Path) -> None:
-    cold = ["ingest.split.kind=cold_users", "ingest.split.domains=[NUTRITION]", "evaluate.baselines=[ease]"]
+    cold = ["ingest.split.kind=cold_users", "ingest.split.domains=[NUTRITION]", "evaluate.baselines=[ease, popularity]"]
     graphrec("run", "quick.yaml", *cold, "--no-track", "--out", "runs/cold", cwd=home)
     records = read_records(home / "runs" / "cold" / "metrics.json")
     recall = {
         r.model: r.value for r in records if (r.stage, r.group, r.metric, r.k) == ("evaluate", "all", "recall", 20)
     }
-    assert recall["graphrec"] > 0.3
-    assert recall["target_only"] == recall["ease"] == 0
+    # Alone the target knows nothing of them but what is popular; EASE not even that.
+    assert recall["ease"] == 0 and recall["target_only"] == recall["popularity"]
+    assert recall["all_domains"] > recall["target_only"] + 0.1
