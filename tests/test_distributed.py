@@ -37,7 +37,7 @@ CONFIG = PretrainConfig(
 )
 
 
-LONG = replace(CONFIG, fit=replace(CONFIG.fit, epochs=12, patience=12))
+LONG = replace(CONFIG, fit=replace(CONFIG.fit, epochs=8, patience=8))
 
 
 def run(folder, config=CONFIG, graph=None):
@@ -79,7 +79,7 @@ def test_a_killed_run_of_two_goes_on_to_the_same_bytes(tmp_path):
     subprocess.run(["pkill", "-KILL", "-s", str(started.pid)], check=False)
     started.send_signal(signal.SIGKILL)
     started.wait()
-    assert 2 <= files.read_json(index)["progress"]["epoch"] < 12, "killed on the way"
+    assert 2 <= files.read_json(index)["progress"]["epoch"] < 8, "killed on the way"
     resumed = run(tmp_path / "killed", LONG).pretrained
     assert np.array_equal(whole.item[FULL]["a"], resumed.item[FULL]["a"])
     assert np.array_equal(whole.user_views[FULL]["b"], resumed.user_views[FULL]["b"])
