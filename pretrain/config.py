@@ -57,7 +57,9 @@ class PretrainConfig:
     valid_users: int = option(
         default=100_000, ge=1, help="Users of a domain at most that validation ranks for, drawn at random."
     )
-    view_dropout: float = option(default=0.3, ge=0, lt=1, help="Chance that the view of another domain is switched off in a training step.")
+    view_dropout: float = option(
+        default=0.3, ge=0, lt=1, help="Chance that the view of another domain is switched off in a training step."
+    )
     balance: float = option(
         default=0.7, ge=0, le=1, help="Domains are drawn by size to this power: 1 by size, 0 all alike."
     )
