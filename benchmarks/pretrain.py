@@ -26,16 +26,14 @@ from graphrec.core.types import JSON, FloatArray, IntArray
 from graphrec.core.workspace import Workspace
 from graphrec.encoders.base import MultiDomainEncoder
 from graphrec.encoders.config import EncoderConfig
-from graphrec.encoders.registry import make_encoder
 from graphrec.graph.graph import EventEdges, MultiDomainGraph
 from graphrec.graph.histories import Histories
 from graphrec.metrics.measures import ndcg, recall
 from graphrec.metrics.popularity import popularity_prior, with_prior
 from graphrec.metrics.ranking import rank
 from graphrec.training.config import FitConfig
-from graphrec.training.loop import FitResult, fit
 from pretrain.config import PretrainConfig
-from pretrain.task import PretrainTask
+from pretrain.stage import train
 from pretrain.validate import Validation, count_events, encode_items, encode_users
 
 DOMAIN, CUTOFF = "places", 20
@@ -137,14 +135,14 @@ def gowalla(options: argparse.Namespace) -> Iterator[JSON]:
         began = time.perf_counter()
         validation = Validation.of(problem.graph, (DOMAIN,))
         first, chosen = _train(problem, QUALITY, seed, options.out, label)
-        epochs, weight = chosen.best_epoch, validation.choose_popularity(first, QUALITY.temperature)[DOMAIN]
+        epochs, weight = chosen["best_epoch"], validation.choose_popularity(first, QUALITY.temperature)[DOMAIN]
         again = replace(QUALITY, fit=replace(QUALITY.fit, epochs=epochs))
         encoder, _ = _train(problem.with_valid, again, seed, options.out, "refit")
         yield {
             "seed": seed,
             "validation": label,
             "epochs": epochs,
-            "valid_ndcg@10": chosen.best,
+            "valid_ndcg@10": max(row["valid"] for row in chosen["curve"] if row["valid"] is not None),
             "popularity": weight,
             **_test(encoder, problem, weight),
             "seconds": round(time.perf_counter() - began, 1),
@@ -164,16 +162,10 @@ def speed(options: argparse.Namespace) -> Iterator[JSON]:
 
 def _train(
     problem: Problem, config: PretrainConfig, seed: int, out: Path, label: str
-) -> tuple[MultiDomainEncoder, FitResult]:
-    graph, domains = problem.graph, (DOMAIN,)
-    histories = Histories.of(graph, domains, with_valid=False)
-    encoder = make_encoder(graph, histories, domains, config.encoder, seed).to(_device())
-    task = PretrainTask(encoder, graph, config, Validation.of(graph, domains), seed)
-    folder = out / f"gowalla-{seed}"
-    folder.mkdir(exist_ok=True)
-    return encoder, fit(
-        task, config.fit, seed=seed, workspace=Workspace(folder), tracker=NullTracker(), label=f"{label}-{seed}"
-    )
+) -> tuple[MultiDomainEncoder, JSON]:
+    folder = Workspace(out).part(f"gowalla-{seed}").part(label)
+    made = train(problem.graph, (DOMAIN,), config, seed=seed, workspace=folder, tracker=NullTracker())
+    return made.encoder, made.summary
 
 
 def _test(encoder: MultiDomainEncoder, problem: Problem, popularity: float) -> JSON:

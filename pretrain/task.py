@@ -198,7 +198,7 @@ class PretrainTask:
 
     def _switches(self, rng: np.random.Generator, bags: Bags, domain: int) -> FloatArray:
         on = rng.random(bags.known.shape) >= self.config.view_dropout
-        # A domain's own view is always there when it counts; to go without it now and then cost a fifth of NDCG.
+        # A domain's own view is there when it counts, so training does not go without it.
         on[:, domain] = True
         # A row with all its views off would teach nothing.
         on |= ~(on & bags.known).any(axis=1, keepdims=True)

@@ -4,12 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.sparse import csr_array, diags_array
-from sklearn.utils.extmath import randomized_svd
 
 from graphrec.baselines.config import GFCFConfig
 from graphrec.core.types import FloatArray, IntArray
-
-_POWER_STEPS = 4
+from graphrec.graph.spectrum import item_spectrum, normalised
 
 
 @dataclass(frozen=True)
@@ -48,9 +46,7 @@ class GFCF:
 
     def fit(self, history: csr_array, seed: int) -> GFCFScorer:
         """Compute the filters; `seed` decides the start of the singular vectors."""
-        user, item = (np.maximum(np.asarray(history.sum(axis=axis)), 1.0) for axis in (1, 0))
-        normal = (diags_array(user**-0.5) @ history @ diags_array(item**-0.5)).tocsr().astype(np.float32)
-        rank = max(1, min(self.config.dim, min(history.shape) - 1))
-        _, _, right = randomized_svd(normal, rank, n_iter=_POWER_STEPS, random_state=seed % 2**32)
-        smooth = np.ascontiguousarray(right.T, dtype=np.float32)
-        return GFCFScorer(history, normal, smooth, np.sqrt(item).astype(np.float32), self.config.alpha)
+        normal = normalised(history)
+        _, smooth = item_spectrum(normal, max(1, min(self.config.dim, min(history.shape) - 1)), seed)
+        root = np.sqrt(np.maximum(np.asarray(history.sum(axis=0)), 1.0)).astype(np.float32)
+        return GFCFScorer(history, normal, smooth, root, self.config.alpha)

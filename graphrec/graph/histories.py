@@ -78,11 +78,6 @@ class Histories:
         first = domain * self.num_users
         return slice(int(self.begin[first]), int(self.begin[first + self.num_users]))
 
-    def active(self, domain: int) -> BoolArray:
-        """Return who has an event in `domain`, `[num_users]`."""
-        first = domain * self.num_users
-        return np.diff(self.begin[first : first + self.num_users + 1]) > 0
-
     def seen(self, users: IntArray, domain: int, catalog: IntArray) -> csr_array:
         """Return what `users` had in `domain`, `[len(users), len(catalog)]`; `catalog` is ascending."""
         place = domain * self.num_users + users

@@ -37,10 +37,6 @@ class World:
         """Return how many of `num_rows` rows this process owns."""
         return len(range(self.rank, num_rows, self.size))
 
-    def own(self, table: torch.Tensor) -> torch.Tensor:
-        """Return this process's rows of a whole `table`."""
-        return table[self.rank :: self.size].clone()
-
     def sum(self, values: torch.Tensor) -> torch.Tensor:
         """Return the sum of everybody's `values`, which may be changed."""
         distributed.all_reduce(values)
