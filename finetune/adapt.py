@@ -1,9 +1,9 @@
 """Adapt: fit the target on the chosen sources, and ship it only where it is better than the guards.
 
-Candidates share one code path: target_only (no source), all_domains, and the chosen subset where
-it is neither. A base without sources is trained until validation says stop. Then every candidate,
-target_only too, goes on from it with the same budget: else a source would get the credit for
-training longer. Heads begin at zero, so epoch 0 of each candidate is the base.
+Candidates share one code path: target_only (no source), all_domains, and the chosen subset where it is neither. One
+base, the target's own encoder, serves all of them; sources come in through maps in closed form, weighed on validation
+(`evidence.py`). `tune` may train on from there, every candidate with the same budget, target_only too: else a source
+would get the credit for training longer. Epoch 0 is the closed form, so that training is kept only where it helps.
 
     ships   the chosen one, if the paired 95 % lower bound of its validation gain over each guard is above 0
     else    all_domains, if its own lower bound over target_only is above 0
@@ -14,36 +14,51 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 
+from finetune.channels import OWN, POPULARITY, USERS, View, joined, scorer_of, strength
 from finetune.config import AdaptConfig
-from finetune.model import Transfer
+from finetune.evidence import Evidence, Subset, residuals_of, share_without
+from finetune.maps import SourceMap
+from finetune.model import Transfer, new_encoder
 from finetune.target import Target
-from finetune.task import TransferTask
+from finetune.task import TransferTask, fit_own, user_ndcg
 from graphrec.core.tracking import Tracker
-from graphrec.core.types import JSON, FloatArray
+from graphrec.core.types import JSON, FloatArray, IntArray
 from graphrec.core.workspace import Workspace
+from graphrec.encoders.base import MultiDomainEncoder
 from graphrec.encoders.pretrained import FULL, TRAIN
 from graphrec.metrics.compare import Bootstrap
 from graphrec.metrics.measures import Values
-from graphrec.training.config import FitConfig
 from graphrec.training.loop import FitResult, fit
 
 CHOSEN, TARGET_ONLY, ALL_DOMAINS = "chosen", "target_only", "all_domains"
+_TUNED = {"gate": (), "adapter": ("map",), "full": ("encoder", "map")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fitted:
+    """A model of one subset: its encoder, its maps and the weights of its channels."""
+
+    encoder: MultiDomainEncoder
+    maps: Mapping[str, SourceMap]
+    weight: Mapping[str, float]
+
+    def view(self, target: Target, history: str, users: IntArray | None = None) -> View:
+        """Return the encoder's view of `users`, of all without."""
+        asked = np.arange(target.graph.num_users) if users is None else users
+        return View.of(self.encoder, target, history, asked)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A fitted model: its domains, its NDCG@10 per validation user, how its training went.
+    """A fitted subset, the `weight` it began with, its NDCG@10 per validation user, and any further training."""
 
-    `popularity` is the weight of an item's popularity in its scores, see `graphrec.metrics.popularity`.
-    """
-
-    name: str
-    model: Transfer
+    subset: Subset
+    fitted: Fitted
+    weight: Mapping[str, float]
     values: Values
-    result: FitResult
-    popularity: float
+    epochs: int
+    curve: list[JSON]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +72,7 @@ class Adapted:
 
 def adapt(
     target: Target,
-    chosen: tuple[str, ...],
+    chosen: Subset,
     config: AdaptConfig,
     *,
     seed: int,
@@ -66,49 +81,46 @@ def adapt(
 ) -> Adapted:
     """Fit the candidates, let the guard decide, and encode users and items for the test.
 
-    `arrays` holds `user` [num_users, dim + 1] and `item` [num_items, dim + 1] of the shipped model
-    and of each guard (`target_only.user`, ...), whose history is train and validation events: unit
-    vectors, then a column that adds an item's popularity to an inner product. `train.user` and
-    `train.item` are the unit vectors of the shipped model as it was chosen, for later choices on
-    validation. A killed call goes on from `workspace`.
+    `arrays` holds `user` [num_users, width] and `item` [num_items, width] of the shipped model and of each guard
+    (`target_only.user`, ...), whose history is train and validation events and whose last column is popularity:
+    inner products are scores. `train.item` and `full.item` are the unit vectors of the target's own items, by history,
+    for later choices. A killed call goes on from `workspace`.
     """
     fitting = _Fitting(target, config, seed, workspace, tracker)
-    base, first = fitting.base(TRAIN, config.fit)
-    candidates = fitting.candidates(base, subsets(target, chosen))
+    base, first = fitting.base(TRAIN, config)
+    candidates, ridge = fitting.candidates(base, subsets(target, chosen))
     decision = guard({name: c.values for name, c in candidates.items()}, samples=config.bootstrap, seed=seed)
-    final = (
-        fitting.final(first.best_epoch, candidates)
-        if config.refit
-        else {name: c.model for name, c in candidates.items()}
-    )
     shipped = decision.shipped
-    weights = {name: c.popularity for name, c in candidates.items()}
+    final = {name: c.fitted for name, c in candidates.items()}
+    if config.refit:
+        final = fitting.final(first.best_epoch, candidates, ridge)
     used = {"": shipped} | {f"{name}.": name if name in final else TARGET_ONLY for name in (TARGET_ONLY, ALL_DOMAINS)}
     arrays: dict[str, FloatArray] = {}
     for prefix, name in used.items():
-        scorer = final[name].scorer(FULL, weights[name])
-        arrays |= {f"{prefix}user": scorer.user, f"{prefix}item": scorer.item}
-    chosen_model = candidates[shipped].model
-    arrays |= {"train.user": chosen_model.user_vectors(TRAIN), "train.item": chosen_model.item_vectors()}
+        user, item = joined(final[name].view(target, FULL).channels(final[name].maps), final[name].weight)
+        arrays |= {f"{prefix}user": user, f"{prefix}item": item}
+    arrays["full.item"] = final[shipped].view(target, FULL).item
+    arrays["train.item"] = candidates[shipped].fitted.view(target, TRAIN).item
+    channels = final[shipped].view(target, FULL).channels(final[shipped].maps)
     summary = {
         "target": target.domain,
-        "candidates": [{**row, "domains": list(candidates[row["name"]].model.domains)} for row in decision.rows],
+        "candidates": [{**row, "domains": list(candidates[row["name"]].subset)} for row in decision.rows],
         "shipped": shipped,
         "reason": decision.reason,
-        "gates": dict.fromkeys(target.sources, 0.0) | final[shipped].gates(FULL if config.refit else TRAIN),
-        "best_epoch": {"base": first.best_epoch} | {name: c.result.best_epoch for name, c in candidates.items()},
-        "popularity": weights,
+        "gates": dict.fromkeys(target.sources, 0.0) | strength(channels, final[shipped].weight),
+        "best_epoch": {"base": first.best_epoch} | {name: c.epochs for name, c in candidates.items()},
+        "popularity": {name: c.fitted.weight[POPULARITY] for name, c in candidates.items()},
         "refit": config.refit,
-        "curve": _joined(first.curve, candidates[shipped].result.curve),
+        "curve": _joined(first.curve, candidates[shipped].curve),
     }
     return Adapted(shipped=shipped, arrays=arrays, summary=summary)
 
 
-def subsets(target: Target, chosen: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+def subsets(target: Target, chosen: Subset) -> dict[str, Subset]:
     """Return the candidates by name, target-only first; nothing is listed twice."""
     assert set(chosen) <= set(target.sources)
     named = {TARGET_ONLY: (), ALL_DOMAINS: target.sources, CHOSEN: chosen}
-    distinct: dict[str, tuple[str, ...]] = {}
+    distinct: dict[str, Subset] = {}
     for name, domains in named.items():
         if set(domains) not in map(set, distinct.values()):
             distinct[name] = domains
@@ -162,48 +174,95 @@ class _Fitting:
     workspace: Workspace
     tracker: Tracker
 
-    def base(self, history: str, options: FitConfig) -> tuple[Transfer, FitResult]:
-        """Fit the target-only model that every candidate goes on from."""
-        model = Transfer(self.target, (), self.config.model, self.seed)
-        return model, self._fit(self._task(model, history, options), options, f"base-{history}")
+    def base(self, history: str, config: AdaptConfig) -> tuple[MultiDomainEncoder, FitResult]:
+        """Fit the encoder that every candidate goes on from."""
+        return fit_own(
+            self.target,
+            config.model,
+            config.fit,
+            history,
+            seed=self.seed,
+            workspace=self.workspace,
+            tracker=self.tracker,
+            label=f"base-{history}",
+        )
 
-    def candidates(self, base: Transfer, subsets: Mapping[str, tuple[str, ...]]) -> dict[str, Candidate]:
-        """Fit on train events, the epoch chosen on validation."""
-        found = {}
-        for name, domains in subsets.items():
-            model = self._start(base, domains)
-            task = self._task(model, TRAIN, self.config.transfer)
-            result = self._fit(task, self.config.transfer, name)
-            weight = task.choose_popularity()
+    def candidates(self, base: MultiDomainEncoder, subsets: Mapping[str, Subset]) -> tuple[dict[str, Candidate], float]:
+        """Weigh the sources of each subset on validation, train on where `tune` says so; return the ridge too."""
+        target = self.target
+        users = np.unique(target.valid[0])
+        if not len(users):
+            alone = Fitted(encoder=base, maps={}, weight={OWN: 1 / self.config.model.temperature, POPULARITY: 0.0})
+            nothing = np.empty(0)
+            blind = {
+                name: Candidate(subset=s, fitted=alone, weight=alone.weight, values=nothing, epochs=0, curve=[])
+                for name, s in subsets.items()
+            }
+            return blind, 1.0
+        evidence = Evidence.of(base, target, self.config.evidence, self.seed)
+        found: dict[str, Candidate] = {}
+        for name, subset in subsets.items():
+            weight = evidence.weights(subset).value
+            fitted = Fitted(encoder=base, maps=evidence.maps, weight=weight)
+            fitted, result = self._tuned(fitted, TRAIN, self.config, name)
+            values = evidence.held_out(subset) if result is None else self._tuned_values(fitted)
             found[name] = Candidate(
-                name=name, model=model, values=task.values(weight), result=result, popularity=weight
+                subset=subset,
+                fitted=fitted,
+                weight=weight,
+                values=values,
+                epochs=result.best_epoch if result else 0,
+                curve=result.curve if result else [],
             )
-        return found
+        return found, evidence.ridge
 
-    def final(self, base_epochs: int, candidates: Mapping[str, Candidate]) -> dict[str, Transfer]:
-        """Fit again on train and validation events, for as many epochs as were best."""
-        base, _ = self.base(FULL, replace(self.config.fit, epochs=base_epochs))
+    def _tuned_values(self, fitted: Fitted) -> Values:
+        users = np.unique(self.target.valid[0])
+        scorer = scorer_of(fitted.view(self.target, TRAIN, users).channels(fitted.maps), fitted.weight)
+        return user_ndcg(self.target, scorer, users)
+
+    def final(self, epochs: int, candidates: Mapping[str, Candidate], ridge: float) -> dict[str, Fitted]:
+        """Fit again on train and validation events: as many epochs as were best, the weights that validation chose."""
+        base, _ = self.base(FULL, replace(self.config, fit=replace(self.config.fit, epochs=epochs)))
+        target, maps = self.target, dict[str, SourceMap]()
+        if any(candidate.subset for candidate in candidates.values()):
+            without = share_without(View.of(base, target, TRAIN, np.unique(target.valid[0])))
+            residuals, views = residuals_of(base, target, FULL, self.config.evidence, self.seed, without)
+            maps = residuals.maps(views, ridge)
         found = {}
         for name, candidate in candidates.items():
-            model = self._start(base, candidate.model.domains)
-            options = replace(self.config.transfer, epochs=candidate.result.best_epoch)
-            self._fit(self._task(model, FULL, options), options, f"refit-{name}")
-            found[name] = model
+            weight = {n: w for n, w in candidate.weight.items() if n.split(":")[0] != USERS or n.split(":")[1] in maps}
+            options = replace(self.config, transfer=replace(self.config.transfer, epochs=candidate.epochs))
+            fitted = Fitted(encoder=base, maps=maps, weight=weight)
+            found[name] = self._tuned(fitted, FULL, options, f"refit-{name}")[0] if candidate.epochs else fitted
         return found
 
-    def _start(self, base: Transfer, domains: tuple[str, ...]) -> Transfer:
-        model = Transfer(self.target, domains, self.config.model, self.seed)
-        with torch.no_grad():
-            for mine, given in zip(model.encoder.parameters(), base.encoder.parameters(), strict=True):
-                mine.copy_(given)
-        return model
-
-    def _task(self, model: Transfer, history: str, options: FitConfig) -> TransferTask:
-        size, validate = options.batch_size, history == TRAIN
-        return TransferTask(model, self.config.model, history, batch_size=size, seed=self.seed, validate=validate)
-
-    def _fit(self, task: TransferTask, options: FitConfig, label: str) -> FitResult:
-        return fit(task, options, seed=self.seed, workspace=self.workspace, tracker=self.tracker, label=label)
+    def _tuned(self, begun: Fitted, history: str, config: AdaptConfig, label: str) -> tuple[Fitted, FitResult | None]:
+        """Train on from the closed form as `tune` says."""
+        if config.tune == "gate":
+            return begun, None
+        encoder = new_encoder(self.target, config.model, self.seed)
+        encoder.load_state_dict(begun.encoder.state_dict())
+        model = Transfer(encoder, self.target, begun.maps, begun.weight)
+        task = TransferTask(
+            model,
+            config.model,
+            history,
+            batch_size=config.transfer.batch_size,
+            seed=self.seed,
+            validate=history == TRAIN,
+            tuned=_TUNED[config.tune],
+            weight=begun.weight,
+            view_dropout=config.view_dropout,
+        )
+        options = config.transfer
+        result = (
+            fit(task, options, seed=self.seed, workspace=self.workspace, tracker=self.tracker, label=label)
+            if task.parameters()
+            else None
+        )
+        weight = dict(begun.weight) | {f"{USERS}:{name}": 1.0 for name in model.sources}
+        return Fitted(encoder=model.encoder, maps=dict(begun.maps) | model.maps, weight=weight), result
 
 
 def _joined(first: list[JSON], second: list[JSON]) -> list[JSON]:

@@ -15,8 +15,24 @@ class ModelConfig:
     negative_power: float = option(
         default=0.0, ge=0, help="Negatives are drawn by popularity to this power; 0 is uniform."
     )
-    view_dropout: float = option(
-        default=0.3, ge=0, lt=1, help="Chance that a source view is switched off in a training step."
+
+
+@config
+class EvidenceConfig:
+    """How sources are mapped to the target and weighed on its validation events."""
+
+    ridges: tuple[float, ...] = option(
+        default=(1.0, 3.0, 10.0), help="Ridges of the maps to choose from on validation, in mean eigenvalues."
+    )
+    max_events: int = option(default=50_000, ge=1, help="Training events at most that maps are fitted on.")
+    num_offered: int = option(default=4096, ge=2, help="Items, drawn evenly, that these events are compared with.")
+    valid_events: int = option(default=10_000, ge=1, help="Validation events at most that weights are fitted on.")
+    base_candidates: int = option(default=100, ge=10, help="Candidates of an event: the best without sources.")
+    source_candidates: int = option(
+        default=120, ge=10, help="And the best by the sources, so many divided by the channels, 5 each at least."
+    )
+    penalty: float = option(
+        default=2.0, ge=0, help="What a weight must gain, in units of the Bayesian information criterion's."
     )
 
 
@@ -28,19 +44,13 @@ class SelectConfig:
     fit: FitConfig = option(
         default=FitConfig(epochs=12, lr=1e-2, batch_size=1024, patience=2), help="Training of the target-only encoder."
     )
-    head: FitConfig = option(
-        default=FitConfig(epochs=3, lr=1e-3, batch_size=2048), help="Training of the light head of each trial."
+    evidence: EvidenceConfig = option(default=EvidenceConfig(), help="What a subset is worth.")
+    search: str = option(
+        default="auto",
+        choices=("auto", "exhaustive", "greedy", "gates"),
+        help="All subsets, forward and backward steps, or the weights of one fit with all; auto: by `max_sources`.",
     )
-    head_negatives: int = option(default=256, ge=1, help="Items drawn as negatives in a step of a head.")
-    max_sources: int = option(
-        default=6, ge=1, le=12, help="All subsets of up to this many sources; more are screened first."
-    )
-    max_events: int = option(default=20_000, ge=1, help="Training events that heads are fitted on at most.")
-    min_gain: float = option(
-        default=2.0,
-        ge=0,
-        help="Paired standard errors by which the best subset must beat no source, or none is chosen.",
-    )
+    max_sources: int = option(default=6, ge=1, le=12, help="Up to so many sources auto tries all subsets.")
 
 
 @config
@@ -52,9 +62,18 @@ class AdaptConfig:
         default=FitConfig(epochs=12, lr=1e-2, batch_size=1024, patience=2),
         help="Training of the base without sources, which every candidate goes on from.",
     )
+    evidence: EvidenceConfig = option(default=EvidenceConfig(), help="How sources are mapped and weighed.")
+    tune: str = option(
+        default="gate",
+        choices=("gate", "adapter", "full"),
+        help="What is trained beyond maps and weights in closed form: nothing, the maps, or the encoder as well.",
+    )
     transfer: FitConfig = option(
         default=FitConfig(epochs=4, lr=1e-3, batch_size=1024, patience=1),
-        help="Further training of each candidate, target-only included.",
+        help="That further training, of each candidate, target-only included.",
+    )
+    view_dropout: float = option(
+        default=0.3, ge=0, lt=1, help="Chance that a source view is switched off in a step of it."
     )
     refit: bool = option(
         default=True, help="Train again on train and validation events for the chosen number of epochs."

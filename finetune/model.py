@@ -1,134 +1,73 @@
-"""The transfer model: the target's own encoder, and a head that adds the frozen views of source domains.
+"""The transfer model as something to train: the target's own encoder, and maps that add the frozen views of sources.
 
-    z(u) = normalise( v(u) + sum over chosen sources d of  gate_d * (1 + n_u)^-slope_d * view_d(u) W_d )
+    z(u) = scale * own(u) + sum over sources d that know u of (view_d(u) - mean_d) M_d
 
-v(u) is the user's view of the target itself, made of the n_u events of theirs that are looked at;
-`slope` lets a user with few events lean more on the sources. Scores are cosines with the target's
-item vectors. W_d begins at zero, so the head begins as target-only; with no sources it is target-only.
+Scores are inner products with the target's unit item vectors. Maps begin as closed forms times their weights
+(`maps.py`, `evidence.py`); `scale` and `mean` stay as they are. Without sources it is the target-only model.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import torch
 
+from finetune.channels import OWN, USERS
 from finetune.config import ModelConfig
+from finetune.maps import SourceMap
 from finetune.target import Target
 from graphrec.core.types import FloatArray, IntArray
-from graphrec.encoders.base import Nodes
+from graphrec.encoders.base import MultiDomainEncoder, Nodes
 from graphrec.encoders.domain_views import DomainViews
 from graphrec.encoders.pretrained import TRAIN
-from graphrec.encoders.unit import unit
 from graphrec.graph.histories import Bags
-from graphrec.metrics.popularity import popularity_prior, with_prior
-from graphrec.metrics.scorers import VectorScorer
-
-_BLOCK = 8192  # users encoded at a time
-_SHORT = 0.1  # length of what sources add below which a user without own events is not made a unit vector
-
-
-class Head(torch.nn.Module):
-    """Adds gated, mapped source views to own views. `map` is [num_sources, view_dim, dim]."""
-
-    def __init__(self, num_sources: int, view_dim: int, dim: int) -> None:
-        super().__init__()
-        self.map = torch.nn.Parameter(torch.zeros(num_sources, view_dim, dim))
-        self.gate = torch.nn.Parameter(torch.ones(num_sources))
-        self.slope = torch.nn.Parameter(torch.zeros(num_sources))
-
-    def forward(self, own: torch.Tensor, count: torch.Tensor, views: torch.Tensor) -> torch.Tensor:
-        """Return unit user vectors `[num_rows, dim]`, shorter ones where sources alone speak and say next to nothing.
-
-        `own` is [num_rows, dim], `count` [num_rows] the events behind it, `views`
-        [num_rows, num_sources, view_dim].
-        """
-        return unit(own + self.added(count, views).sum(dim=1), _SHORT)
-
-    def added(self, count: torch.Tensor, views: torch.Tensor) -> torch.Tensor:
-        """Return what each source adds, `[num_rows, num_sources, dim]`."""
-        weight = self.gate * torch.exp(-self.slope * torch.log1p(count)[:, None])  # [num_rows, num_sources]
-        return weight[:, :, None] * torch.einsum("rsv,svd->rsd", views, self.map)
 
 
 class Transfer(torch.nn.Module):
-    """The whole model for one set of source `domains`."""
+    """An encoder of the target and the maps of `sources`; see the top of this module."""
 
-    def __init__(self, target: Target, domains: Sequence[str], config: ModelConfig, seed: int) -> None:
+    def __init__(
+        self, encoder: MultiDomainEncoder, target: Target, maps: Mapping[str, SourceMap], weight: Mapping[str, float]
+    ) -> None:
         super().__init__()
-        self.target, self.domains = target, tuple(domains)
-        # With one domain there is nothing to gate.
-        self.encoder = DomainViews(
-            target.graph, target.histories(TRAIN), (target.domain,), replace(config.encoder, gate=1.0), seed
-        )
-        self.head = Head(len(self.domains), target.view_dim, config.encoder.dim)
+        self.encoder, self.target, self.scale = encoder, target, weight[OWN]
+        self.sources = tuple(name for name in target.sources if weight.get(f"{USERS}:{name}"))
+        shares = [np.float32(weight[f"{USERS}:{name}"]) for name in self.sources]
+        width, dim = target.view_dim, encoder.dim
+        begun = [share * maps[name].matrix for share, name in zip(shares, self.sources, strict=True)]
+        means = [maps[name].mean for name in self.sources]
+        self.map = torch.nn.Parameter(torch.from_numpy(np.stack([*begun, np.zeros((width, dim), np.float32)])[:-1]))
+        mean = torch.from_numpy(np.stack([*means, np.zeros(width, np.float32)])[:-1].astype(np.float32))
+        self.mean: torch.Tensor
+        self.register_buffer("mean", mean)
+        self.to(encoder.gate.device)
 
-    def parameters_by_name(self) -> dict[str, torch.nn.Parameter]:
-        """Return what is trained: all but the encoder's own gate, which has nothing to weigh with one domain."""
-        return {n: p for n, p in self.named_parameters() if n != "encoder.gate" and p.numel()}
-
-    def source_views(self, users: IntArray, history: str) -> FloatArray:
-        """Return the frozen views of the model's domains for `users`, `[len(users), num_sources, view_dim]`."""
-        return stack_views(self.target, self.domains, users, history)
-
-    def users(self, nodes: Nodes, bags: Bags, views: FloatArray) -> torch.Tensor:
-        """Return unit user vectors for rows whose own events are in `bags`, `[num_rows, dim]`."""
-        own = self.encoder.views(nodes, bags)[:, 0]
-        count = torch.from_numpy(bag_sizes(bags)).to(own)
-        return self.head(own, count, torch.from_numpy(views).to(own))  # type: ignore[no-any-return]
-
-    @torch.no_grad()
-    def user_vectors(self, history: str, users: IntArray | None = None) -> FloatArray:
-        """Return unit vectors of all users, or zero rows but for `users`, `[num_users, dim]`.
-
-        A user without any event has a zero row.
-        """
-        histories, nodes = self.target.histories(history), self.encoder.nodes()
-        rows = np.arange(histories.num_users) if users is None else users
-        z = np.zeros((histories.num_users, self.encoder.dim), dtype=np.float32)
-        for start in range(0, len(rows), _BLOCK):
-            block = rows[start : start + _BLOCK]
-            bags = histories.latest(block, self.encoder.reach)
-            z[block] = self.users(nodes, bags, self.source_views(block, history)).cpu().numpy()
-        return z
-
-    @torch.no_grad()
-    def item_vectors(self) -> FloatArray:
-        """Return unit vectors of the target's catalogue, `[num_items, dim]`."""
-        items = torch.arange(self.target.num_items, device=self.encoder.gate.device)
-        return np.asarray(self.encoder.offered(self.encoder.nodes(), items).cpu().numpy(), dtype=np.float32)
-
-    def scorer(self, history: str, popularity: float, users: IntArray | None = None) -> VectorScorer:
-        """Return the scorer of `users`, of all without; `popularity` is the weight of an item's events in `history`."""
-        count = np.bincount(self.target.histories(history).item, minlength=self.target.num_items)
-        prior = popularity_prior(count, popularity)
-        return with_prior(self.user_vectors(history, users), self.item_vectors(), prior)
-
-    @torch.no_grad()
-    def gates(self, history: str) -> dict[str, float]:
-        """Return the mean length of what each source adds to the target's users that it knows; an own view has 1."""
-        histories = self.target.histories(history)
-        users = np.unique(histories.user).astype(np.int64)
-        views = self.source_views(users, history)
-        count = bag_sizes(histories.latest(users, self.encoder.reach))
-        device = self.encoder.gate.device
-        added = self.head.added(torch.from_numpy(count).to(device).float(), torch.from_numpy(views).to(device))
-        length = added.norm(dim=2).cpu().numpy()  # [num_users, num_sources]
-        found = {}
-        for place, domain in enumerate(self.domains):
-            has = np.flatnonzero(views[:, place].any(axis=1))
-            found[domain] = float(length[has, place].mean()) if len(has) else 0.0
+    def views(self, users: IntArray, history: str) -> FloatArray:
+        """Return the frozen views of the model's sources, `[len(users), num_sources, view_dim]`."""
+        found = np.empty((len(users), len(self.sources), self.target.view_dim), dtype=np.float32)
+        for place, name in enumerate(self.sources):
+            found[:, place] = self.target.views[history][name][users]
         return found
 
+    def users(self, nodes: Nodes, bags: Bags, views: FloatArray) -> torch.Tensor:
+        """Return user vectors for rows whose own events are in `bags`, `[num_rows, dim]`."""
+        z = self.scale * self.encoder.views(nodes, bags)[:, 0]
+        if not self.sources:
+            return z
+        seen = torch.from_numpy(views).to(z)
+        known = (seen != 0).any(dim=2, keepdim=True)
+        return z + torch.einsum("rsv,svd->rd", (seen - self.mean) * known, self.map)
 
-def stack_views(target: Target, domains: Sequence[str], users: IntArray, history: str) -> FloatArray:
-    """Return the frozen views of `domains` for `users`, `[len(users), len(domains), view_dim]`."""
-    stacked = np.empty((len(users), len(domains), target.view_dim), dtype=np.float32)
-    for place, domain in enumerate(domains):
-        stacked[:, place] = target.views[history][domain][users]
-    return stacked
+    @property
+    def maps(self) -> dict[str, SourceMap]:
+        """The maps as they are now; what they were weighed with is in them."""
+        matrix, mean = self.map.detach().cpu().numpy(), self.mean.cpu().numpy()
+        return {name: SourceMap(mean[place], matrix[place]) for place, name in enumerate(self.sources)}
 
 
-def bag_sizes(bags: Bags) -> IntArray:
-    """Return the number of items in each list of `bags`."""
-    return np.diff(bags.start, append=len(bags.item)).astype(np.int64)
+def new_encoder(target: Target, config: ModelConfig, seed: int) -> DomainViews:
+    """Return the target's own encoder, untrained, on the GPU where there is one."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    # With one domain there is nothing to gate.
+    options = replace(config.encoder, gate=1.0)
+    return DomainViews(target.graph, target.histories(TRAIN), (target.domain,), options, seed).to(device)

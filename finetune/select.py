@@ -1,43 +1,45 @@
-"""Select: which source domains help the target? Every subset is tried with a light head.
+"""Select: which source domains help the target? A subset is worth what its channels gain on validation.
 
-The target-only encoder is trained once and frozen, and so are the sources' views. A trial fits the
-head of its subset for a fixed number of epochs and is worth the target's validation NDCG@10.
-Trials share users, so they are compared in pairs, which removes most of the noise:
-
-    none        when the best subset does not beat the empty one by `min_gain` paired standard errors
-    otherwise   the smallest subset that is within one paired standard error of the best one
-                (the one-standard-error rule of Breiman et al. 1984, paired)
+The target-only encoder is trained once and frozen, and so are the sources' views. A trial fits the few weights of its
+subset to the validation events; `evidence.py` says how and what the gain is. The subset of greatest gain is chosen, the
+empty one gains 0. Validation NDCG@10 of the subsets is told beside it, with paired standard errors.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from finetune.config import SelectConfig
-from finetune.model import Transfer
+from finetune.evidence import Evidence, Subset, Weights
+from finetune.explain import Explained, explain
+from finetune.strategies import Found, strategy
 from finetune.target import Target
-from finetune.task import CUTOFF, TransferTask, gain
-from finetune.trials import Frozen, Subset, Trials
-from graphrec.core.search import Search, all_subsets
+from finetune.task import CUTOFF, fit_own, gain, user_ndcg
+from graphrec.core.search import Point, Search
 from graphrec.core.tracking import Tracker
 from graphrec.core.types import JSON
 from graphrec.core.workspace import Workspace
-from graphrec.encoders.pretrained import TRAIN
 from graphrec.metrics.measures import Values
-from graphrec.training.loop import fit
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Selection:
-    """The chosen domains, why, and the per-user NDCG@10 of every subset that was tried."""
+    """The chosen domains, why, and for every subset tried its gain in nats and its NDCG@10 per validation user."""
 
     chosen: Subset
     reason: str
+    gains: Mapping[Subset, float]
     values: Mapping[Subset, Values]
+    explained: Explained | None = None
 
     def summary(self, target: Target) -> JSON:
-        """Return what the report draws; standard errors are those of the gain over no source."""
+        """Return what the report draws; standard errors are those of the difference from no source."""
         trials = [
-            {"domains": list(subset), "value": float(value.mean()), "standard_error": gain(value, self.values[()])[1]}
+            {
+                "domains": list(subset),
+                "value": float(value.mean()),
+                "standard_error": gain(value, self.values[()])[1],
+                "gain": self.gains[subset],
+            }
             for subset, value in self.values.items()
         ]
         return {
@@ -46,6 +48,7 @@ class Selection:
             "trials": trials,
             "chosen": list(self.chosen),
             "reason": self.reason,
+            **(self.explained.summary() if self.explained else {}),
         }
 
 
@@ -54,34 +57,29 @@ def select(
 ) -> Selection:
     """Choose the sources of `target`; a killed call goes on from `workspace` and what `search` remembers."""
     if not target.sources:
-        return Selection((), "There are no source domains to choose from.", {})
+        return _nothing("There are no source domains to choose from.")
     if not len(target.valid[0]):
-        return Selection((), "The target has no validation events to choose by.", {})
-    model = Transfer(target, (), config.model, seed)
-    task = TransferTask(model, config.model, TRAIN, batch_size=config.fit.batch_size, seed=seed, validate=True)
-    fit(task, config.fit, seed=seed, workspace=workspace, tracker=tracker, label="target_only")
-    trials = Trials(Frozen.of(model, config.max_events, seed), config, workspace.part("trials"), seed)
-    kept, note, singles = _screen(target.sources, config.max_sources, search, trials)
-    off = dict.fromkeys(target.sources, False)
-    # The search may know a trial from before a kill; `trials` then has its values on disk.
-    found = search.run([{**off, **point} for point in all_subsets(kept)], trials.objective)
-    values = {subset: trials.values(subset) for subset in (trials.subset(trial.point) for trial in found)}
-    chosen, reason = choose(values, config.min_gain)
-    return Selection(chosen, note + reason, values | {single: trials.values(single) for single in singles})
+        return _nothing("The target has no validation events to choose by.")
+    encoder, _ = fit_own(target, config.model, config.fit, seed=seed, workspace=workspace, tracker=tracker)
+    evidence = Evidence.of(encoder, target, config.evidence, seed)
+    fits: dict[Subset, Weights] = {}
 
+    def objective(point: Point) -> float:
+        subset = tuple(name for name in target.sources if point[name])
+        fits[subset] = evidence.weights(subset)
+        return fits[subset].gain
 
-def choose(values: Mapping[Subset, Values], min_gain: float) -> tuple[Subset, str]:
-    """Apply the rule at the top of this module to per-user values; return the subset and the reason."""
-    best = min(values, key=lambda s: (-values[s].mean(), len(s)))
-    mean, error = gain(values[best], values[()])
-    said = f"{name_of(best)} has the best validation NDCG@{CUTOFF}, {mean:+.4f} ± {error:.4f} against no source"
-    if not best or mean <= min_gain * error:
-        return (), f"No source: {said}, which is not above {min_gain:g} standard errors."
-    near = [s for s in values if s and _within(values[best], values[s])]
-    chosen = min(near, key=lambda s: (len(s), -values[s].mean()))
-    if chosen == best:
-        return chosen, f"{said}; no smaller subset is within one standard error."
-    return chosen, f"{said}; {name_of(chosen)} is smaller and within one standard error of it."
+    found = strategy(config, evidence)(target.sources, search, objective)
+    # A search may know a trial from before a kill, and then asks for no fit; it is the same again.
+    tried = {subset: fits.get(subset) or evidence.weights(subset) for subset in found.tried}
+    values = {subset: _ndcg(evidence, weights) for subset, weights in tried.items()}
+    return Selection(
+        chosen=found.best,
+        reason=_reason(found, tried, values),
+        gains={subset: weights.gain for subset, weights in tried.items()},
+        values=values,
+        explained=explain(evidence, tried, values, found.best, encoder),
+    )
 
 
 def name_of(subset: Subset) -> str:
@@ -89,17 +87,25 @@ def name_of(subset: Subset) -> str:
     return " + ".join(subset) or "no source"
 
 
-def _within(best: Values, values: Values) -> bool:
-    mean, error = gain(best, values)
-    return mean <= error
+def _nothing(reason: str) -> Selection:
+    return Selection(chosen=(), reason=reason, gains={}, values={})
 
 
-def _screen(sources: Subset, most: int, search: Search, trials: Trials) -> tuple[Subset, str, list[Subset]]:
-    """Return the sources to combine, a sentence where some were left out, and the subsets tried to find out."""
-    if len(sources) <= most:
-        return sources, "", []
-    found = search.run([{name: name == one for name in sources} for one in sources], trials.objective)
-    best = sorted(range(len(sources)), key=lambda place: -found[place].value)[:most]
-    kept = tuple(sources[place] for place in sorted(best))
-    note = f"Of {len(sources)} sources the {most} best ones alone were combined ({', '.join(kept)}). "
-    return kept, note, [(name,) for name in sources]
+def _ndcg(evidence: Evidence, weights: Weights) -> Values:
+    return user_ndcg(evidence.target, evidence.scorer(weights), evidence.view.users)
+
+
+def _reason(found: Found, tried: Mapping[Subset, Weights], values: Mapping[Subset, Values]) -> str:
+    best, others = found.best, [s for s in found.tried if s and s != found.best]
+    next_best = max(others, key=lambda s: tried[s].gain, default=None)
+    beside = f"; next is {_told(next_best, tried, values)}" if next_best else ""
+    if not best:
+        return f"No source: none gains enough on validation to pay for its weights{beside}."
+    return f"{_told(best, tried, values)}, is worth most of {len(found.tried)} subsets{beside}."
+
+
+def _told(subset: Subset, tried: Mapping[Subset, Weights], values: Mapping[Subset, Values]) -> str:
+    mean, error = gain(values[subset], values[()])
+    return (
+        f"{name_of(subset)} ({tried[subset].gain:+.1f} nats, NDCG@{CUTOFF} {mean:+.4f} \N{PLUS-MINUS SIGN} {error:.4f})"
+    )

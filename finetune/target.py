@@ -7,6 +7,7 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_array
 
+from finetune.bridge import bridge, bridges, item_ties, unit_rows
 from graphrec.core.types import FloatArray, IntArray
 from graphrec.encoders.pretrained import FULL, TRAIN, Pretrained
 from graphrec.graph.graph import Edges, EdgeType, EventEdges, MultiDomainGraph
@@ -18,13 +19,16 @@ class Target:
     """One target domain. `graph` holds nothing but it: items are positions in its catalogue.
 
     `views[history][source]` is [num_users, pretrained dim], unit rows, zero where a user has no
-    event in that source; users are numbered as in the events of `graph`.
+    event in that source; users are numbered as in the events of `graph`. `bridges[history][source]` is
+    [num_items, pretrained dim]: the target's items as the source's items around them describe them (`bridge.py`),
+    unit rows or zero; a source that no entity or item ties to the target has none.
     """
 
     domain: str
     graph: MultiDomainGraph
     sources: tuple[str, ...]
     views: Mapping[str, Mapping[str, FloatArray]]
+    bridges: Mapping[str, Mapping[str, FloatArray]]
     view_dim: int
 
     @classmethod
@@ -37,6 +41,7 @@ class Target:
             graph=target_graph(graph, domain),
             sources=tuple(sources),
             views=views,
+            bridges=bridges(graph, domain, pretrained, sources),
             view_dim=pretrained.dim,
         )
 
@@ -48,6 +53,24 @@ class Target:
     def histories(self, history: str) -> Histories:
         """Return who had what, in order: train events, or train and validation events (`FULL`)."""
         return Histories.of(self.graph, (self.domain,), with_valid=history == FULL)
+
+    def described(self, item: FloatArray) -> FloatArray | None:
+        """Return the target's items as the other ones around them describe them, by vectors `item`; None without ties.
+
+        Only entities that several items are tied to count: one item's own would say nothing but itself.
+        """
+        ties = item_ties(self.graph)
+        shared = np.bincount(ties.indices, minlength=ties.shape[1]) > 1
+        if not shared.any():
+            return None
+        around = bridge(ties[:, shared], ties[:, shared], item)
+        return around if around.any() else None
+
+    def through(self, bridge: FloatArray, history: str, users: IntArray) -> FloatArray:
+        """Return what `users` had in the target as `bridge` describes it: unit sums over their items, or zero."""
+        histories = self.histories(history)
+        had = histories.seen(users, 0, np.arange(self.num_items, dtype=np.int64))
+        return unit_rows(np.asarray(had @ bridge, dtype=np.float32))
 
     @cached_property
     def seen(self) -> csr_array:

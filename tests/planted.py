@@ -17,11 +17,7 @@ NUM_USERS, NUM_ITEMS, TASTE, VIEW = 500, 120, 6, 8
 EVENTS = 5  # per user; the last one is the test and not in the graph, the one before it the validation
 
 MODEL = ModelConfig(encoder=ViewsConfig(dim=16, kg_weight=0.0), num_negatives=64)
-SELECT = SelectConfig(
-    model=MODEL,
-    fit=FitConfig(epochs=6, lr=0.02, batch_size=256, patience=2),
-    head=FitConfig(epochs=4, lr=0.02, batch_size=256),
-)
+SELECT = SelectConfig(model=MODEL, fit=FitConfig(epochs=6, lr=0.02, batch_size=256, patience=2))
 ADAPT = AdaptConfig(
     model=MODEL,
     fit=FitConfig(epochs=6, lr=0.02, batch_size=256, patience=2),

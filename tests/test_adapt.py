@@ -69,15 +69,17 @@ def test_the_chosen_ships_and_the_test_agrees(helped):
 
 def test_every_array_of_the_contract_is_there(helped):
     _, _, adapted = helped
-    prefixes = ("", "target_only.", "all_domains.", "train.")
-    assert set(adapted.arrays) == {f"{prefix}{kind}" for prefix in prefixes for kind in ("user", "item")}
+    shipped = {f"{prefix}{kind}" for prefix in ("", "target_only.", "all_domains.") for kind in ("user", "item")}
+    assert set(adapted.arrays) == shipped | {"train.item", "full.item"}
     for name, array in adapted.arrays.items():
         assert array.dtype == np.float32
         dim, rows = ADAPT.model.encoder.dim, NUM_USERS if name.endswith("user") else NUM_ITEMS
         # What ships has popularity in a last column; users take it as it is.
-        assert array.shape == (rows, dim if name.startswith("train.") else dim + 1)
-        assert np.linalg.norm(array[:, :dim], axis=1) == pytest.approx(np.ones(len(array)), abs=1e-4)
-        assert name.endswith("item") or (array[:, dim:] == 1).all()
+        assert array.shape == (rows, dim if name in ("train.item", "full.item") else dim + 1)
+        if name.endswith("item"):
+            assert np.linalg.norm(array[:, :dim], axis=1) == pytest.approx(np.ones(len(array)), abs=1e-4)
+        else:
+            assert (array[:, dim:] == 1).all()
 
 
 def test_popularity_counts_where_held_out_events_follow_it():
@@ -108,7 +110,8 @@ def test_nothing_relevant_ships_target_only():
 def test_a_source_gets_no_credit_for_training_longer():
     target, _ = world({"B": unrelated(0), "C": unrelated(1)})
     # The base is far from done, so whoever trains on gains; target_only does so as well.
-    adapted = run(target, (), replace(ADAPT, fit=FitConfig(epochs=1, lr=0.02, batch_size=256), refit=False))
+    short = FitConfig(epochs=1, lr=0.02, batch_size=256)
+    adapted = run(target, (), replace(ADAPT, fit=short, tune="full", refit=False))
     assert adapted.summary["best_epoch"]["base"] == 1 and adapted.summary["best_epoch"][TARGET_ONLY] > 0
     assert adapted.shipped == TARGET_ONLY
 
@@ -175,12 +178,13 @@ def test_a_gain_within_the_noise_does_not_ship():
 
 def test_same_seed_same_bytes_and_a_killed_run_ends_alike(tmp_path):
     target, _ = world({"A": relevant(), "B": unrelated(0)})
-    whole = run(target, ("A",))
+    config = replace(ADAPT, tune="full")
+    whole = run(target, ("A",), config)
     # Two epochs of target_only, then deep in the candidates, then in the refit.
     for epochs in (2, 9, 12):
         with pytest.raises(Interrupted):
-            run(target, ("A",), tracker=DyingTracker(epochs), workspace=Workspace(tmp_path))
-    again = run(target, ("A",), workspace=Workspace(tmp_path))
+            run(target, ("A",), config, DyingTracker(epochs), Workspace(tmp_path))
+    again = run(target, ("A",), config, workspace=Workspace(tmp_path))
     assert again.summary == whole.summary
     assert {n: a.tobytes() for n, a in again.arrays.items()} == {n: a.tobytes() for n, a in whole.arrays.items()}
 

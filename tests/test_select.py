@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from finetune.select import Selection, choose, select
+from finetune.explain import exact_shapley
+from finetune.select import Selection, select
 from finetune.task import gain
 from graphrec.core.search import MemorySearch, Trial
 from graphrec.core.tracking import NullTracker
@@ -29,9 +30,33 @@ def test_the_relevant_source_is_chosen_and_the_other_is_not():
     assert selection.chosen == ("A",)
     summary = selection.summary(target)
     assert [trial["domains"] for trial in summary["trials"]] == [[], ["B"], ["A"], ["A", "B"]]
-    assert summary["trials"][0]["standard_error"] == 0 and summary["chosen"] == ["A"]
+    assert summary["trials"][0]["standard_error"] == summary["trials"][0]["gain"] == 0 and summary["chosen"] == ["A"]
     by_name = {tuple(t["domains"]): t for t in summary["trials"]}
     assert by_name["A",]["value"] > by_name[()]["value"] + 2 * by_name["A",]["standard_error"]
+    assert by_name["A",]["gain"] > 20 and by_name["B",]["gain"] < 0 < by_name["A",]["gain"] - by_name["A", "B"]["gain"]
+
+
+def test_the_summary_says_what_each_source_is_worth_and_to_whom():
+    target, _ = world({"A": relevant(), "B": unrelated(0)})
+    summary = run(target).summary(target)
+    worth = {row["source"]: row for row in summary["by_source"]}
+    assert summary["shapley_unit"] == "ndcg@10" and worth["A"]["chosen"] and not worth["B"]["chosen"]
+    assert worth["A"]["low"] > 0 >= worth["B"]["low"] and worth["A"]["users_z"] > 5 > 3 > worth["B"]["users_z"]
+    # The Shapley values share out what all sources together are worth.
+    trials = {tuple(trial["domains"]): trial["value"] for trial in summary["trials"]}
+    assert sum(row["shapley"] for row in worth.values()) == pytest.approx(trials["A", "B"] - trials[()])
+    screens = worth["A"]["screens"]
+    assert set(screens) == {"users", "entities", "logme", "h_score", "cka", "gradient"}
+    assert screens["users"] == 1 and screens["entities"] == 0
+    assert all(screens[name] > worth["B"]["screens"][name] for name in ("logme", "h_score", "cka", "gradient"))
+    groups = {row["group"]: row for row in summary["by_group"]}
+    assert groups["users with 1 to 5"]["users"] == 500 and groups["users with 1 to 5"]["chosen"] > 0
+
+
+def test_shapley_by_hand():
+    # a alone 1, b alone 2, both 4: a brings 1 first and 2 second, b 2 first and 3 second.
+    values = {(): np.zeros(1), ("a",): np.ones(1), ("b",): 2 * np.ones(1), ("a", "b"): 4 * np.ones(1)}
+    assert {name: float(v[0]) for name, v in exact_shapley(("a", "b"), values).items()} == {"a": 1.5, "b": 2.5}
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -41,18 +66,27 @@ def test_nothing_relevant_chooses_nothing(seed):
     assert selection.chosen == () and selection.reason.startswith("No source: ")
 
 
-def test_more_sources_than_allowed_are_screened():
-    target, _ = world({"A": relevant(), "B": unrelated(0), "C": unrelated(1)})
-    selection = run(target, replace(SELECT, max_sources=2))
-    assert selection.chosen == ("A",)
-    assert selection.reason.startswith("Of 3 sources the 2 best ones alone were combined (A, ")
-    # Every single source was tried, and all subsets of the two that were kept.
-    assert {(), ("A",), ("B",), ("C",)} < set(selection.values) and len(selection.values) == 5
+@pytest.mark.parametrize("search", ["greedy", "gates"])
+def test_other_ways_find_it_too_with_fewer_trials(search):
+    views = {"A": relevant(), **{f"B{n}": unrelated(n) for n in range(5)}}
+    selection = run(world(views)[0], replace(SELECT, search=search))
+    assert selection.chosen == ("A",) and () in selection.values
+    # Greedy: none, six of one source, five of two; gates: none, the result, all.
+    assert len(selection.values) == {"greedy": 12, "gates": 3}[search]
+    assert selection.summary(world(views)[0])["shapley_unit"] == "nats"
+
+
+def test_many_sources_are_searched_step_by_step():
+    views = {"A": relevant(), "B": unrelated(0), "C": unrelated(1)}
+    selection = run(world(views)[0], replace(SELECT, max_sources=2))
+    assert selection.chosen == ("A",) and len(selection.values) == 6
 
 
 def test_no_sources_and_no_validation_pass_with_a_reason():
     target, _ = world({})
-    assert run(target) == Selection((), "There are no source domains to choose from.", {})
+    assert run(target) == Selection(
+        chosen=(), reason="There are no source domains to choose from.", gains={}, values={}
+    )
     assert run(target).summary(target)["trials"] == []
     target, _ = world({"A": relevant()})
     events = target.graph.events["new"]
@@ -74,11 +108,14 @@ class DyingSearch:
         raise Killed
 
 
-class ForgetfulObjective:
+class Remembering:
     """A search that knows every value already and calls no objective, as a study after a kill may."""
 
+    def __init__(self, gains):
+        self.gains = gains
+
     def run(self, points, objective):
-        return [Trial(point, 0.0) for point in points]
+        return [Trial(point, self.gains[tuple(name for name, on in point.items() if on)]) for point in points]
 
 
 def test_a_killed_search_ends_with_the_same_bytes(tmp_path):
@@ -89,7 +126,7 @@ def test_a_killed_search_ends_with_the_same_bytes(tmp_path):
     again = run(target, workspace=Workspace(tmp_path))
     assert again.chosen == whole.chosen and again.reason == whole.reason
     assert {s: v.tobytes() for s, v in again.values.items()} == {s: v.tobytes() for s, v in whole.values.items()}
-    remembered = run(target, search=ForgetfulObjective())
+    remembered = run(target, search=Remembering(whole.gains))
     assert remembered.summary(target) == whole.summary(target)
 
 
@@ -101,17 +138,3 @@ def test_gain_by_hand():
     assert gain(GOOD, BAD) == pytest.approx((1.5, np.sqrt(1 / 3) / 2))
     assert gain(GOOD, GOOD) == (0.0, 0.0)
     assert gain(np.array([1.0]), np.array([0.5])) == (0.5, 0.0)
-
-
-def test_the_smaller_of_two_alike_is_chosen():
-    assert choose({(): BAD, ("a", "b"): GOOD, ("a",): SAME}, 2)[0] == ("a",)
-    assert choose({(): BAD, ("a", "b"): GOOD, ("a",): BAD}, 2)[0] == ("a", "b")
-    assert choose({(): BAD, ("a",): GOOD, ("b",): GOOD}, 2)[0] == ("a",)
-
-
-def test_a_doubtful_gain_chooses_nothing():
-    doubtful = BAD + np.array([1.0, -0.5, 0.5, 0])
-    chosen, reason = choose({(): BAD, ("a",): doubtful}, 2)
-    assert chosen == () and "a has the best validation NDCG@10, +0.2500 ± 0.3227" in reason
-    assert choose({(): BAD, ("a",): doubtful}, 0)[0] == ("a",)
-    assert choose({(): GOOD, ("a",): BAD}, 0)[0] == ()

@@ -17,7 +17,7 @@ from graphrec.data.simulate import FROZEN_SEEDS, SimulateConfig, WorldConfig
 from graphrec.data.simulate.behaviour import Behaviour
 from graphrec.data.simulate.contract import measure
 from graphrec.data.simulate.events import LAST, SWITCH
-from graphrec.data.simulate.logme import logme
+from graphrec.metrics.transferability import logme
 from graphrec.data.simulate.plan import HARMFUL, HELPFUL, IRRELEVANT, draw_domains
 from graphrec.data.simulate.reference import Reference, next_items
 from graphrec.data.simulate.world import World, play_domains, simulate

@@ -61,8 +61,7 @@ def run(context: StageContext, config: LongtailConfig) -> None:
     split = domain_split(load_dataset(context.inputs["ingest"].path), context.target)
     links = item_links(MultiDomainGraph.load(context.inputs["merge"].path), context.target)
     adapted = load_file(context.inputs["adapt"].file("adapted.safetensors"))
-    # The last column is popularity, which says nothing of what an item is like.
-    vectors = {"train": adapted["train.item"], "full": np.ascontiguousarray(adapted["item"][:, :-1])}
+    vectors = {"train": adapted["train.item"], "full": adapted["full.item"]}
     model = longtail(
         split, links, vectors, config, seed=context.seed, workspace=context.workspace, tracker=context.tracker
     )

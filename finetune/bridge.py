@@ -1,0 +1,76 @@
+"""Knowledge as a bridge: the items of the target as a source's items around them describe them.
+
+    entity e in source d    E_d(e) = unit( sum over items j of d tied to e of w(j, e) * item_d(j) )
+    item i of the target    b_d(i) = unit( sum over entities e tied to i of w(i, e) * idf_d(e) * E_d(e) )
+
+with w the trust in the edge and idf_d(e) = log(1 + items of d / items of d tied to e), so that what is tied to
+everything says little. An item that both domains offer describes itself. Nothing is learned here, and nobody has to use
+both domains: items of the target that one entity ties to alike items of the source become alike.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from graphrec.core.types import FloatArray, IntArray
+from graphrec.encoders.pretrained import FULL, TRAIN, Pretrained
+from graphrec.graph.graph import MultiDomainGraph
+
+_ITSELF = 2.0
+"""How much an item that both domains offer counts beside its entities."""
+
+
+def bridges(
+    graph: MultiDomainGraph, domain: str, pretrained: Pretrained, sources: Sequence[str]
+) -> dict[str, Mapping[str, FloatArray]]:
+    """Return, per history and source, the items of `domain` as the source describes them."""
+    ties, catalog = item_ties(graph), graph.catalog[domain]
+    found: dict[str, Mapping[str, FloatArray]] = {}
+    for history in (TRAIN, FULL):
+        found[history] = {
+            name: made
+            for name in sources
+            if name in pretrained.item.get(history, {})
+            and (made := _bridge(ties, catalog, graph.catalog[name], pretrained.item[history][name])).any()
+        }
+    return found
+
+
+def item_ties(graph: MultiDomainGraph) -> csr_array:
+    """Return the trust in the edges between items and entities, whatever relation, `[num_items, num_entities]`."""
+    rows, columns, weights = [np.empty(0, np.int64)], [np.empty(0, np.int64)], [np.empty(0, np.float32)]
+    for (source, _, target), edges in graph.knowledge.items():
+        if {source, target} == {"item", "entity"}:
+            item, entity = (edges.source, edges.target) if source == "item" else (edges.target, edges.source)
+            rows, columns, weights = [*rows, item], [*columns, entity], [*weights, edges.weight]
+    shape = (graph.num_items, graph.num_entities)
+    pairs = (np.concatenate(rows), np.concatenate(columns))
+    made = csr_array((np.concatenate(weights).astype(np.float32), pairs), shape=shape)
+    made.sum_duplicates()
+    return made
+
+
+def bridge(mine: csr_array, theirs: csr_array, item: FloatArray) -> FloatArray:
+    """Return rows as the items of another domain around them describe them, `[num_rows, dim]`, unit rows or zero.
+
+    `mine` and `theirs` are the ties of both sides to the same entities, `item` [num_items of the other, dim].
+    """
+    entity = unit_rows(np.asarray(theirs.T @ item, dtype=np.float32))
+    tied = np.bincount(theirs.indices, minlength=theirs.shape[1])
+    entity *= np.log1p(theirs.shape[0] / np.maximum(tied, 1)).astype(np.float32)[:, None]
+    return unit_rows(np.asarray(mine @ entity, dtype=np.float32))
+
+
+def _bridge(ties: csr_array, catalog: IntArray, source: IntArray, item: FloatArray) -> FloatArray:
+    described = bridge(ties[catalog], ties[source], item)
+    _, mine, yours = np.intersect1d(catalog, source, assume_unique=True, return_indices=True)
+    described[mine] += _ITSELF * item[yours]
+    return unit_rows(described)
+
+
+def unit_rows(matrix: FloatArray) -> FloatArray:
+    """Return `matrix` with rows of length 1; zeros stay."""
+    length = np.linalg.norm(matrix, axis=1, keepdims=True)
+    made: FloatArray = (matrix / np.maximum(length, 1e-12)).astype(np.float32)
+    return made

@@ -1,0 +1,116 @@
+"""Screens: seconds, no training, one number per source. They inform a person; the search does not follow them.
+
+users      share of the target's users whom the source knows
+entities   share of the target's items that entities, or the items themselves, tie to the source
+logme      LogME of the views for the cluster of the item taken (You et al. 2021)
+h_score    H-score of the views for it (Bao et al. 2019)
+cka        linear CKA of the views and the users' own views in the target (Kornblith et al. 2019)
+gradient   cosine of the gradients that training events and validation events have for the source's map at the
+           pretrained point, W = 0: below zero where what held in training is wrong by now (cf. Du et al. 2018,
+           arXiv 1812.02224, who weigh an auxiliary task by such a cosine)
+"""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from scipy.cluster.vq import kmeans2
+
+from finetune.evidence import Evidence, residuals_of
+from finetune.maps import Residuals
+from graphrec.core.seeds import generator
+from graphrec.core.types import FloatArray, IntArray
+from graphrec.encoders.base import MultiDomainEncoder
+from graphrec.encoders.pretrained import TRAIN
+from graphrec.metrics.transferability import h_score, linear_cka, logme
+
+Screen = Callable[[Evidence, MultiDomainEncoder], Mapping[str, float]]
+_CLUSTERS, _USERS = 16, 2000
+
+
+def users(evidence: Evidence, encoder: MultiDomainEncoder) -> dict[str, float]:
+    """Return the share of the target's users whom each source knows."""
+    target = evidence.target
+    active = np.union1d(target.histories(TRAIN).user, target.valid[0])
+    return {name: float(target.views[TRAIN][name][active].any(axis=1).mean()) for name in target.sources}
+
+
+def entities(evidence: Evidence, encoder: MultiDomainEncoder) -> dict[str, float]:
+    """Return the share of the target's items that each source describes."""
+    target, found = evidence.target, evidence.target.bridges[TRAIN]
+    return {name: float(found[name].any(axis=1).mean()) if name in found else 0.0 for name in target.sources}
+
+
+def clustered(measure: Callable[[FloatArray, IntArray], float]) -> Screen:
+    """Return the screen that compares the views of users with the cluster of the item they took, by `measure`."""
+
+    def screen(evidence: Evidence, encoder: MultiDomainEncoder) -> dict[str, float]:
+        user, item = evidence.target.valid
+        some = np.sort(generator(0, "screen").permutation(len(user))[:_USERS])
+        _, cluster = kmeans2(evidence.view.item.astype(np.float64), _CLUSTERS, minit="++", seed=0)
+        return {
+            name: measure(evidence.target.views[TRAIN][name][user[some]], cluster[item[some]])
+            for name in evidence.target.sources
+        }
+
+    return screen
+
+
+def cka(evidence: Evidence, encoder: MultiDomainEncoder) -> dict[str, float]:
+    """Return how alike users are in each source and in the target."""
+    view = evidence.view
+    some = np.sort(generator(0, "screen").permutation(len(view.users))[:_USERS])
+    found = {}
+    for name in evidence.target.sources:
+        theirs = evidence.target.views[TRAIN][name][view.users[some]]
+        both = theirs.any(axis=1) & view.own[some].any(axis=1)
+        a, b = theirs[both].astype(np.float64), view.own[some][both].astype(np.float64)
+        found[name] = linear_cka(a, b) if len(a) > 1 else 0.0
+    return found
+
+
+def gradient(evidence: Evidence, encoder: MultiDomainEncoder) -> dict[str, float]:
+    """Return the cosine of each source's gradients by training and by validation events."""
+    target, view = evidence.target, evidence.view
+    past, seen = residuals_of(encoder, target, TRAIN, evidence.config, 0, 0.0)
+    user, item = target.valid
+    offered = generator(0, "screen", "items").permutation(target.num_items)[: evidence.config.num_offered]
+    own = view.own[np.minimum(np.searchsorted(view.users, user), len(view.users) - 1)]
+    asked = np.isin(user, view.users)
+    now = Residuals.of(own[asked], item[asked], view.item, view.popularity, offered)
+    return {
+        name: _cosine(_slope(seen[name], past), _slope(target.views[TRAIN][name][user[asked]], now))
+        for name in target.sources
+    }
+
+
+def _slope(views: FloatArray, residuals: Residuals) -> FloatArray:
+    has = views.any(axis=1)
+    if not has.any():
+        return np.zeros((views.shape[1], residuals.direction.shape[1]), dtype=np.float32)
+    slope: FloatArray = (views[has] - views[has].mean(axis=0)).T @ residuals.direction[has]
+    return slope
+
+
+def _cosine(a: FloatArray, b: FloatArray) -> float:
+    size = float(np.linalg.norm(a) * np.linalg.norm(b))
+    return float((a * b).sum() / size) if size else 0.0
+
+
+def _logme(views: FloatArray, cluster: IntArray) -> float:
+    one_hot = np.eye(_CLUSTERS)[cluster]
+    return logme(views.astype(np.float64), one_hot[:, one_hot.any(axis=0)])
+
+
+def _h_score(views: FloatArray, cluster: IntArray) -> float:
+    return h_score(views.astype(np.float64), cluster)
+
+
+SCREENS: Mapping[str, Screen] = {
+    "users": users,
+    "entities": entities,
+    "logme": clustered(_logme),
+    "h_score": clustered(_h_score),
+    "cka": cka,
+    "gradient": gradient,
+}
+"""Name -> screen."""
