@@ -29,11 +29,11 @@ from graphrec.data.simulate.behaviour import Behaviour
 from graphrec.data.simulate.contract import Difficulty, measure
 from graphrec.data.simulate.events import SWITCH
 from graphrec.data.simulate.latent import draw_latent
-from graphrec.metrics.transferability import logme
 from graphrec.data.simulate.plan import HELPFUL, draw_domains
 from graphrec.data.simulate.reference import Reference
 from graphrec.data.simulate.tables import categories
 from graphrec.data.simulate.world import play_domains
+from graphrec.metrics.transferability import logme
 
 SCREENS = ("overlap", "size", "LogME")
 EFFECTS = ("helpful alone", "others alone", "helpful within", "others within")

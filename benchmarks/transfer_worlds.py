@@ -4,10 +4,10 @@
     python -m benchmarks.transfer_worlds large --seeds 10      # 12 to 20 sources, three to five of which help
     python -m benchmarks.transfer_worlds none --seeds 30       # the small worlds without the two
 
-A world is simulated, its sources are pretrained on without the target, then `select` and `adapt` run as shipped with the
-options of configs/planted.yaml. Triples are taken as they come, wrong ones included. A line per world goes to `--out`; a
-killed call goes on with the next. The table at the end counts exact recoveries, F1 of the chosen set, and NDCG@10 on test
-of what was shipped, of target-only and of all domains.
+A world is simulated, its sources are pretrained on without the target, then `select` and `adapt` run as shipped with
+the options of configs/planted.yaml. Triples are taken as they come, wrong ones included. A line per world goes to
+`--out`; a killed call goes on with the next. The table at the end counts exact recoveries, F1 of the chosen set, and
+NDCG@10 on test of what was shipped, of target-only and of all domains.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +40,7 @@ from graphrec.stages.ingest import ingest, read
 from pretrain.stage import pretrain
 
 KINDS = ("small", "large", "none")
-HELPFUL = "helpful"
+HELPFUL, SHIPPED = "helpful", ("chosen", "all_domains", "target_only")
 
 
 def main() -> None:
@@ -129,7 +129,7 @@ def table(rows: list[JSON]) -> str:
         "|---|---|---|---|---|---|---|",
         f"| {len(rows)} | {_range(rows, 'sources')} | {exact} ({100 * exact / len(rows):.0f} %) | "
         f"{statistics.mean(scores):.3f} | {_range(rows, 'trials')} | {_range(rows, 'seconds')} | "
-        f"{', '.join(str(sum(row['shipped'] == n for row in rows)) for n in ('chosen', 'all_domains', 'target_only'))} |",
+        f"{', '.join(str(sum(row['shipped'] == n for row in rows)) for n in SHIPPED)} |",
         "",
         "| NDCG@10 on test | mean | over target-only |",
         "|---|---|---|",

@@ -15,10 +15,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from finetune.channels import OWN, POPULARITY, USERS, View, joined, scorer_of, strength
+from finetune.channels import OWN, POPULARITY, USERS, Parts, View, joined, scorer_of, strength
 from finetune.config import AdaptConfig
-from finetune.evidence import Evidence, Subset, residuals_of, share_without
-from finetune.maps import SourceMap
+from finetune.evidence import Evidence, Subset, crosses_of, residuals_of, share_without
 from finetune.model import Transfer, new_encoder
 from finetune.target import Target
 from finetune.task import TransferTask, fit_own, user_ndcg
@@ -40,13 +39,17 @@ class Fitted:
     """A model of one subset: its encoder, its maps and the weights of its channels."""
 
     encoder: MultiDomainEncoder
-    maps: Mapping[str, SourceMap]
+    parts: Parts
     weight: Mapping[str, float]
 
     def view(self, target: Target, history: str, users: IntArray | None = None) -> View:
         """Return the encoder's view of `users`, of all without."""
         asked = np.arange(target.graph.num_users) if users is None else users
         return View.of(self.encoder, target, history, asked)
+
+    def vectors(self, target: Target) -> tuple[FloatArray, FloatArray]:
+        """Return user and item vectors, popularity last, whose inner products are scores; the history is all events."""
+        return joined(self.view(target, FULL).channels(self.parts), self.weight)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +89,7 @@ def adapt(
     inner products are scores. `train.item` and `full.item` are the unit vectors of the target's own items, by history,
     for later choices. A killed call goes on from `workspace`.
     """
-    fitting = _Fitting(target, config, seed, workspace, tracker)
+    fitting = Fitting(target, config, seed, workspace, tracker)
     base, first = fitting.base(TRAIN, config)
     candidates, ridge = fitting.candidates(base, subsets(target, chosen))
     decision = guard({name: c.values for name, c in candidates.items()}, samples=config.bootstrap, seed=seed)
@@ -97,11 +100,11 @@ def adapt(
     used = {"": shipped} | {f"{name}.": name if name in final else TARGET_ONLY for name in (TARGET_ONLY, ALL_DOMAINS)}
     arrays: dict[str, FloatArray] = {}
     for prefix, name in used.items():
-        user, item = joined(final[name].view(target, FULL).channels(final[name].maps), final[name].weight)
+        user, item = final[name].vectors(target)
         arrays |= {f"{prefix}user": user, f"{prefix}item": item}
     arrays["full.item"] = final[shipped].view(target, FULL).item
     arrays["train.item"] = candidates[shipped].fitted.view(target, TRAIN).item
-    channels = final[shipped].view(target, FULL).channels(final[shipped].maps)
+    channels = final[shipped].view(target, FULL).channels(final[shipped].parts)
     summary = {
         "target": target.domain,
         "candidates": [{**row, "domains": list(candidates[row["name"]].subset)} for row in decision.rows],
@@ -165,8 +168,8 @@ def _gains(bootstrap: Bootstrap, name: str, rivals: list[str]) -> str:
 
 
 @dataclass(frozen=True)
-class _Fitting:
-    """Fits candidates one after another, each under its own label in the workspace."""
+class Fitting:
+    """Fits subsets one after another, each under its own label in the workspace."""
 
     target: Target
     config: AdaptConfig
@@ -192,7 +195,9 @@ class _Fitting:
         target = self.target
         users = np.unique(target.valid[0])
         if not len(users):
-            alone = Fitted(encoder=base, maps={}, weight={OWN: 1 / self.config.model.temperature, POPULARITY: 0.0})
+            alone = Fitted(
+                encoder=base, parts=Parts(), weight={OWN: 1 / self.config.model.temperature, POPULARITY: 0.0}
+            )
             nothing = np.empty(0)
             blind = {
                 name: Candidate(subset=s, fitted=alone, weight=alone.weight, values=nothing, epochs=0, curve=[])
@@ -203,7 +208,7 @@ class _Fitting:
         found: dict[str, Candidate] = {}
         for name, subset in subsets.items():
             weight = evidence.weights(subset).value
-            fitted = Fitted(encoder=base, maps=evidence.maps, weight=weight)
+            fitted = Fitted(encoder=base, parts=evidence.parts, weight=weight)
             fitted, result = self._tuned(fitted, TRAIN, self.config, name)
             values = evidence.held_out(subset) if result is None else self._tuned_values(fitted)
             found[name] = Candidate(
@@ -218,22 +223,21 @@ class _Fitting:
 
     def _tuned_values(self, fitted: Fitted) -> Values:
         users = np.unique(self.target.valid[0])
-        scorer = scorer_of(fitted.view(self.target, TRAIN, users).channels(fitted.maps), fitted.weight)
+        scorer = scorer_of(fitted.view(self.target, TRAIN, users).channels(fitted.parts), fitted.weight)
         return user_ndcg(self.target, scorer, users)
 
     def final(self, epochs: int, candidates: Mapping[str, Candidate], ridge: float) -> dict[str, Fitted]:
         """Fit again on train and validation events: as many epochs as were best, the weights that validation chose."""
         base, _ = self.base(FULL, replace(self.config, fit=replace(self.config.fit, epochs=epochs)))
-        target, maps = self.target, dict[str, SourceMap]()
+        target, parts = self.target, Parts()
         if any(candidate.subset for candidate in candidates.values()):
             without = share_without(View.of(base, target, TRAIN, np.unique(target.valid[0])))
             residuals, views = residuals_of(base, target, FULL, self.config.evidence, self.seed, without)
-            maps = residuals.maps(views, ridge)
+            parts = Parts(residuals.maps(views, ridge), crosses_of(target, FULL, self.config.evidence))
         found = {}
         for name, candidate in candidates.items():
-            weight = {n: w for n, w in candidate.weight.items() if n.split(":")[0] != USERS or n.split(":")[1] in maps}
             options = replace(self.config, transfer=replace(self.config.transfer, epochs=candidate.epochs))
-            fitted = Fitted(encoder=base, maps=maps, weight=weight)
+            fitted = Fitted(encoder=base, parts=parts, weight=candidate.weight)
             found[name] = self._tuned(fitted, FULL, options, f"refit-{name}")[0] if candidate.epochs else fitted
         return found
 
@@ -243,7 +247,7 @@ class _Fitting:
             return begun, None
         encoder = new_encoder(self.target, config.model, self.seed)
         encoder.load_state_dict(begun.encoder.state_dict())
-        model = Transfer(encoder, self.target, begun.maps, begun.weight)
+        model = Transfer(encoder, self.target, begun.parts.maps, begun.weight)
         task = TransferTask(
             model,
             config.model,
@@ -253,6 +257,7 @@ class _Fitting:
             validate=history == TRAIN,
             tuned=_TUNED[config.tune],
             weight=begun.weight,
+            crosses=begun.parts.crosses,
             view_dropout=config.view_dropout,
         )
         options = config.transfer
@@ -262,7 +267,9 @@ class _Fitting:
             else None
         )
         weight = dict(begun.weight) | {f"{USERS}:{name}": 1.0 for name in model.sources}
-        return Fitted(encoder=model.encoder, maps=dict(begun.maps) | model.maps, weight=weight), result
+        return Fitted(
+            encoder=model.encoder, parts=replace(begun.parts, maps=dict(begun.parts.maps) | model.maps), weight=weight
+        ), result
 
 
 def _joined(first: list[JSON], second: list[JSON]) -> list[JSON]:

@@ -7,25 +7,36 @@ popularity   1 and log(1 + events of the item)
 knowledge    the user's items of the target, and the item, as other items of the target around them in the knowledge
              graph describe them: what knowledge says without any source
 users:d      what source d says of the user, mapped into the target's space (`maps.py`), and the item's vector
+cross:d      which of the user's items of source d go together with which items of the target (`cross.py`)
 entities:d   the user's items of the target as source d would describe them, and the item likewise: what knowledge
              shared with the source, or an item sold in both, carries over; no user has to be shared for it
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 
+from finetune.cross import Cross
 from finetune.maps import SourceMap
 from finetune.target import Target
 from graphrec.core.types import FloatArray, IntArray
 from graphrec.encoders.base import MultiDomainEncoder
 from graphrec.metrics.scorers import VectorScorer
 
-OWN, POPULARITY, KNOWLEDGE, USERS, ENTITIES = "own", "popularity", "knowledge", "users", "entities"
+OWN, POPULARITY, KNOWLEDGE = "own", "popularity", "knowledge"
+USERS, CROSS, ENTITIES = "users", "cross", "entities"
 BLOCK = 8192
 """Users encoded at a time."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What was fitted of each source to make its channels."""
+
+    maps: Mapping[str, SourceMap] = field(default_factory=dict)
+    crosses: Mapping[str, Cross] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +87,7 @@ class View:
         """Return log(1 + events) of each item."""
         return np.log1p(self.count).astype(np.float32)
 
-    def channels(self, maps: Mapping[str, SourceMap]) -> list[Channel]:
+    def channels(self, parts: Parts) -> list[Channel]:
         """Return all channels: own, popularity, knowledge where there is some, then those of the sources, in order."""
         ones, prior = np.ones((len(self.users), 1), dtype=np.float32), self.popularity[:, None]
         made = [
@@ -87,9 +98,12 @@ class View:
             user = self.target.through(around, self.history, self.users)
             made.append(Channel(kind=KNOWLEDGE, source="", user=user, item=around))
         for name in self.target.sources:
-            if name in maps:
-                added = maps[name](self.target.views[self.history][name][self.users])
+            if name in parts.maps:
+                added = parts.maps[name](self.target.views[self.history][name][self.users])
                 made.append(Channel(kind=USERS, source=name, user=added, item=self.item))
+            if (cross := parts.crosses.get(name)) is not None:
+                user = cross.users(self.target.elsewhere[self.history][name][self.users])
+                made.append(Channel(kind=CROSS, source=name, user=user, item=cross.item))
             if (bridge := self.target.bridges[self.history].get(name)) is not None:
                 user = self.target.through(bridge, self.history, self.users)
                 made.append(Channel(kind=ENTITIES, source=name, user=user, item=bridge))

@@ -6,11 +6,11 @@ item is not among them says nothing here. The likelihood of the rest is far less
 user has one value that is mostly 0: on planted worlds a helpful domain stands ten standard errors above zero by it, two
 or three by NDCG@10.
 
-    gain of S = log-likelihood with S - log-likelihood without sources - penalty * 1/2 * log(events) * channels of S
+    gain of S = log-likelihood with S - log-likelihood without sources - penalty * 1/2 * log(events) * channels used
 
 The last term is `penalty` times that of the Bayesian information criterion (Schwarz 1978); twice by default, as the
 best of many subsets is looked for. Weights of sources are never negative: a map that points the wrong way on validation
-is not turned around, it is left out.
+is not turned around, it is left out. What popularity counts for is then chosen by NDCG@10 among the candidates.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,13 +19,15 @@ from functools import cached_property
 
 import numpy as np
 
-from finetune.channels import ENTITIES, OWN, POPULARITY, USERS, Channel, View, scorer_of, spread
+from finetune._numba_logit import Real
+from finetune.channels import CROSS, ENTITIES, OWN, POPULARITY, USERS, Channel, Parts, View, scorer_of, spread
 from finetune.config import EvidenceConfig
+from finetune.cross import Cross
 from finetune.left_out import has_view, left_out_views
 from finetune.logit import Choices, Logit, fit_logit
-from finetune.maps import Residuals, SourceMap, calibrate
+from finetune.maps import Residuals, calibrate
 from finetune.target import Target
-from finetune.task import user_ndcg
+from finetune.task import CUTOFF, user_ndcg
 from graphrec.core.seeds import generator
 from graphrec.core.types import FloatArray, IntArray
 from graphrec.encoders.base import MultiDomainEncoder
@@ -38,6 +40,8 @@ Subset = tuple[str, ...]
 """Names of source domains, in the target's order of sources."""
 
 _FOLDS = 5
+_POPULARITY = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0)
+"""Weights of log(1 + events) to choose from, in nats."""
 _SAMPLE = 256
 """Users and items over which the size of a channel's scores is taken."""
 
@@ -52,12 +56,11 @@ class Weights:
     gain: float
     events: Values
 
-    def of(self, source: str) -> tuple[float, float]:
-        """Return the weight of `source` in standard errors: through users, through entities; 0 where it has none."""
-        found = [self.value.get(f"{kind}:{source}", 0.0) for kind in (USERS, ENTITIES)]
-        errors = [self.error.get(f"{kind}:{source}", 0.0) for kind in (USERS, ENTITIES)]
-        users, entities = (v / e if e else 0.0 for v, e in zip(found, errors, strict=True))
-        return users, entities
+    def of(self, source: str) -> dict[str, float]:
+        """Return the weights of `source` in standard errors by kind of channel; 0 where it has none."""
+        names = {kind: f"{kind}:{source}" for kind in (USERS, CROSS, ENTITIES)}
+        errors = {kind: self.error.get(name, 0.0) for kind, name in names.items()}
+        return {kind: self.value.get(name, 0.0) / errors[kind] if errors[kind] else 0.0 for kind, name in names.items()}
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,7 @@ class Evidence:
 
     target: Target
     view: View
-    maps: Mapping[str, SourceMap]
+    parts: Parts
     channels: Sequence[Channel]
     choices: Choices
     row: IntArray
@@ -84,12 +87,13 @@ class Evidence:
         user, item = some_valid(target, config.valid_events, seed)
         view = View.of(encoder, target, TRAIN, np.unique(target.valid[0]))
         residuals, seen_views = residuals_of(encoder, target, TRAIN, config, seed, share_without(view))
+        crosses = crosses_of(target, TRAIN, config)
         best: Evidence | None = None
         for ridge in config.ridges:
-            maps = residuals.maps(seen_views, ridge)
-            channels = view.channels(maps)
+            parts = Parts(residuals.maps(seen_views, ridge), crosses)
+            channels = view.channels(parts)
             choices, row = _choices(view, channels, user, item, config, seed)
-            found = cls(target, view, maps, channels, choices, row, config, ridge, len(user))
+            found = cls(target, view, parts, channels, choices, row, config, ridge, len(user))
             if best is None or found.full_value > best.full_value:
                 best = found
         assert best is not None
@@ -115,12 +119,12 @@ class Evidence:
     def weights(self, subset: Subset) -> Weights:
         """Return the fit of `subset`."""
         found, columns = self._fit(subset)
-        names = [self.channels[c].name for c in columns]
+        names, settled = [self.channels[c].name for c in columns], self._settled(found, columns)
         none = {channel.name: 0.0 for channel in self.channels if channel.source in subset}
-        spent = self.config.penalty * 0.5 * np.log(max(2, len(self.choices))) * len(none)
+        spent = self.config.penalty * 0.5 * np.log(max(2, len(self.choices))) * (len(columns) - self.num_base)
         return Weights(
             subset=subset,
-            value=none | dict(zip(names, map(float, found.weight), strict=True)),
+            value=none | dict(zip(names, map(float, settled), strict=True)),
             error=none | dict(zip(names, map(float, found.error), strict=True)),
             gain=float(found.value.sum() - self.alone.value.sum() - spent),
             events=found.value,
@@ -160,6 +164,20 @@ class Evidence:
             worst = min(wrong, key=lambda place: found.weight[place] / found.error[place])
             start = dict(zip(columns, found.weight, strict=True))
             columns = columns[:worst] + columns[worst + 1 :]
+
+    def _settled(self, found: Logit, columns: tuple[int, ...]) -> Real:
+        """Return the weights with that of popularity chosen anew, by NDCG@10 among the candidates.
+
+        They were drawn with popularity in view, so that among them likelihood says too little for it, or too much.
+        """
+        place = next(i for i, c in enumerate(columns) if self.channels[c].kind == POPULARITY)
+        weight, choices = found.weight.copy(), self.choices
+        weight[place] = 0.0
+        rest = choices.features[:, :, columns] @ weight.astype(np.float32)
+        popularity = choices.features[:, :, columns[place]]
+        tried = (float(found.weight[place]), *_POPULARITY)
+        weight[place] = max(tried, key=lambda share: choices.ndcg(rest + np.float32(share) * popularity, CUTOFF))
+        return weight
 
     def _fit_columns(self, columns: tuple[int, ...], start: Mapping[int, float]) -> Logit:
         # Many subsets come down to the same columns once the useless ones are out.
@@ -201,6 +219,15 @@ def residuals_of(
     return residuals, {name: view[users] for name, view in target.views[history].items()}
 
 
+def crosses_of(target: Target, history: str, config: EvidenceConfig) -> dict[str, Cross]:
+    """Return which items of each source go with which of the target."""
+    own, found = target.history(history), dict[str, Cross]()
+    for name, theirs in target.elsewhere[history].items():
+        if (made := Cross.of(theirs, own, config.cross_rank)) is not None:
+            found[name] = made
+    return found
+
+
 def share_without(view: View) -> float:
     """Return the share of the users of `view` who have no event in the target."""
     return float((~view.own.any(axis=1)).mean()) if len(view.users) else 0.0
@@ -209,12 +236,16 @@ def share_without(view: View) -> float:
 def _choices(
     view: View, channels: Sequence[Channel], user: IntArray, item: IntArray, config: EvidenceConfig, seed: int
 ) -> tuple[Choices, IntArray]:
+    target_size = view.target.num_items
     sampled = np.searchsorted(view.users, np.unique(user))
     view = replace(view, users=view.users[sampled], own=view.own[sampled])
     channels = [replace(channel, user=channel.user[sampled]) for channel in channels]
     row = np.searchsorted(view.users, user)
-    candidates, size = _candidates(view, channels, row, item, config, seed)
-    candidates, size = candidates[row], size[row]
+    candidates = _candidates(view, channels, row, item, config, seed)[row]
+    # What else the user had is no alternative to what they had this time.
+    key = row.astype(np.int64) * target_size + item
+    other = np.isin(row[:, None] * target_size + candidates, key) & (candidates != item[:, None])
+    candidates, size = _compact(np.where(other, -1, candidates))
     taken = (candidates == item[:, None]) & (np.arange(candidates.shape[1]) < size[:, None])
     asked = taken.any(axis=1)
     row, candidates, size = row[asked], candidates[asked], size[asked]
@@ -231,8 +262,8 @@ def _choices(
 
 def _candidates(
     view: View, channels: Sequence[Channel], row: IntArray, item: IntArray, config: EvidenceConfig, seed: int
-) -> tuple[IntArray, IntArray]:
-    """Return distinct items of each user of `view`, ascending, and how many there are."""
+) -> IntArray:
+    """Return the candidates of each user of `view`, `[num_users, any number]`, repeated ones and -1 among them."""
     rng = generator(seed, "evidence", "candidates")
     offered = rng.permutation(view.target.num_items)[:_SAMPLE]
     scale, prior = calibrate(view.own[row], item, view.item, view.popularity, offered)
@@ -251,8 +282,12 @@ def _candidates(
         size = spread([channel], {channel.name: 1.0}, some, offered)
         if size > 0:
             lists.append(top({**base, channel.name: usual / size if usual else 1.0}, each))
-    found = np.sort(np.concatenate(lists, axis=1), axis=1)
+    return np.concatenate(lists, axis=1)
+
+
+def _compact(candidates: IntArray) -> tuple[IntArray, IntArray]:
+    """Return rows with their distinct items first, ascending, and how many these are; -1 is no item."""
+    found = np.sort(candidates, axis=1)
     new = np.diff(found, axis=1, prepend=-1) > 0
-    # Repeated ones, and places that a short catalogue left empty (-1), go behind.
     order = np.argsort(~new, axis=1, kind="stable")
     return np.take_along_axis(found, order, axis=1), new.sum(axis=1).astype(np.int64)

@@ -13,7 +13,6 @@ from math import comb
 
 import numpy as np
 
-from finetune.channels import ENTITIES, USERS
 from finetune.evidence import Evidence, Subset, Weights
 from finetune.screens import SCREENS
 from finetune.task import gain
@@ -61,7 +60,7 @@ def explain(
             "source": name,
             "chosen": name in chosen,
             **_interval(worth[name]),
-            **dict(zip((f"{USERS}_z", f"{ENTITIES}_z"), everything.of(name), strict=True)),
+            **{f"{kind}_z": z for kind, z in everything.of(name).items()},
             "screens": {screen: found[name] for screen, found in screens.items()},
         }
         for name in sources

@@ -34,6 +34,13 @@ class Choices:
         """Return the choices that `mask` keeps."""
         return Choices(features=self.features[mask], size=self.size[mask], pos=self.pos[mask])
 
+    def ndcg(self, scores: FloatArray, k: int) -> float:
+        """Return the mean NDCG@k of the items taken among their candidates, given `scores` [num_choices, most]."""
+        taken = np.take_along_axis(scores, self.pos[:, None], axis=1)
+        real = np.arange(scores.shape[1]) < self.size[:, None]
+        rank = ((scores > taken) & real).sum(axis=1) + 0.5 * (((scores == taken) & real).sum(axis=1) - 1)
+        return float(np.where(rank < k, 1 / np.log2(rank + 2), 0.0).mean()) if len(self) else 0.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Logit:

@@ -31,7 +31,7 @@ class Transfer(torch.nn.Module):
     ) -> None:
         super().__init__()
         self.encoder, self.target, self.scale = encoder, target, weight[OWN]
-        self.sources = tuple(name for name in target.sources if weight.get(f"{USERS}:{name}"))
+        self.sources = tuple(name for name in target.sources if name in maps and weight.get(f"{USERS}:{name}"))
         shares = [np.float32(weight[f"{USERS}:{name}"]) for name in self.sources]
         width, dim = target.view_dim, encoder.dim
         begun = [share * maps[name].matrix for share, name in zip(shares, self.sources, strict=True)]

@@ -62,7 +62,7 @@ def gates(evidence: Evidence, sources: Subset, search: Search, objective: Object
     """Fit all weights at once and keep what stands clear of zero."""
     fit = evidence.weights(sources)
     bar = np.sqrt(evidence.config.penalty * np.log(max(2, len(evidence.choices))))
-    kept = tuple(name for name in sources if max(fit.of(name)) > bar)
+    kept = tuple(name for name in sources if max(fit.of(name).values()) > bar)
     tried = _Tried(sources, search, objective)
     tried.run([(), *([kept] if kept else []), sources])
     return Found(kept, tuple(tried.gain))

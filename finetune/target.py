@@ -21,7 +21,8 @@ class Target:
     `views[history][source]` is [num_users, pretrained dim], unit rows, zero where a user has no
     event in that source; users are numbered as in the events of `graph`. `bridges[history][source]` is
     [num_items, pretrained dim]: the target's items as the source's items around them describe them (`bridge.py`),
-    unit rows or zero; a source that no entity or item ties to the target has none.
+    unit rows or zero; a source that no entity or item ties to the target has none. `elsewhere[history][source]` is
+    who had what there, [num_users, num_items of the source], where the source's events are at hand.
     """
 
     domain: str
@@ -29,6 +30,7 @@ class Target:
     sources: tuple[str, ...]
     views: Mapping[str, Mapping[str, FloatArray]]
     bridges: Mapping[str, Mapping[str, FloatArray]]
+    elsewhere: Mapping[str, Mapping[str, csr_array]]
     view_dim: int
 
     @classmethod
@@ -42,6 +44,7 @@ class Target:
             sources=tuple(sources),
             views=views,
             bridges=bridges(graph, domain, pretrained, sources),
+            elsewhere=_elsewhere(graph, sources),
             view_dim=pretrained.dim,
         )
 
@@ -74,17 +77,36 @@ class Target:
 
     @cached_property
     def seen(self) -> csr_array:
-        """The train events as [num_users, num_items]."""
-        events = self.graph.events[self.domain]
-        past = ~events.valid
-        ones = np.ones(int(past.sum()), dtype=np.float32)
-        return csr_array((ones, (events.user[past], events.item[past])), shape=(self.graph.num_users, self.num_items))
+        """The train events as [num_users, num_items], ones."""
+        return self.history(TRAIN)
+
+    def history(self, history: str) -> csr_array:
+        """Return who had what in the target, [num_users, num_items], ones."""
+        return _history(self.graph, self.domain, with_valid=history == FULL)
 
     @cached_property
     def valid(self) -> tuple[IntArray, IntArray]:
         """The validation events: users and items, sorted by user."""
         events = self.graph.events[self.domain]
         return events.user[events.valid], events.item[events.valid]
+
+
+def _elsewhere(graph: MultiDomainGraph, sources: Sequence[str]) -> dict[str, Mapping[str, csr_array]]:
+    found: dict[str, Mapping[str, csr_array]] = {}
+    for history in (TRAIN, FULL):
+        known = [name for name in sources if name in graph.events]
+        found[history] = {name: _history(graph, name, with_valid=history == FULL) for name in known}
+    return found
+
+
+def _history(graph: MultiDomainGraph, domain: str, *, with_valid: bool) -> csr_array:
+    events, catalog = graph.events[domain], graph.catalog[domain]
+    past = slice(None) if with_valid else ~events.valid
+    user, item = events.user[past], np.searchsorted(catalog, events.item[past])
+    made = csr_array((np.ones(len(user), dtype=np.float32), (user, item)), shape=(graph.num_users, len(catalog)))
+    made.sum_duplicates()
+    made.data[:] = 1
+    return made
 
 
 def target_graph(graph: MultiDomainGraph, domain: str) -> MultiDomainGraph:

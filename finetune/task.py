@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from finetune.channels import OWN, POPULARITY, USERS, View, scorer_of
+from finetune.channels import OWN, POPULARITY, USERS, Parts, View, scorer_of
 from finetune.config import ModelConfig
+from finetune.cross import Cross
 from finetune.model import Transfer, new_encoder
 from finetune.target import Target
 from graphrec.core.seeds import generator
@@ -57,12 +58,13 @@ class TransferTask:
         validate: bool,
         tuned: tuple[str, ...] = ("encoder", "map"),
         weight: Mapping[str, float] | None = None,
+        crosses: Mapping[str, Cross] | None = None,
         view_dropout: float = 0.0,
     ) -> None:
         self.model, self.config, self.history, self.seed = model, config, history, seed
         self.batch_size, self.with_validation, self.tuned = batch_size, validate, tuned
         self.weight, self.view_dropout = dict(weight or {OWN: 1.0, POPULARITY: 0.0}), view_dropout
-        self.histories = model.target.histories(history)
+        self.histories, self.crosses = model.target.histories(history), dict(crosses or {})
         self.events = self._usable()
         popularity = np.bincount(self.histories.item, minlength=model.target.num_items)
         self.sampler = NegativeSampler.of(popularity, config.negative_power)
@@ -117,7 +119,9 @@ class TransferTask:
         users = np.unique(target.valid[0])
         view = View.of(self.model.encoder, target, self.history, users)
         weight = self.weight | {f"{USERS}:{name}": 1.0 for name in self.model.sources}
-        return float(user_ndcg(target, scorer_of(view.channels(self.model.maps), weight), users).mean())
+        return float(
+            user_ndcg(target, scorer_of(view.channels(Parts(self.model.maps, self.crosses)), weight), users).mean()
+        )
 
     def _usable(self) -> IntArray:
         # What is left to predict an event from: another event, or a source view of the user.

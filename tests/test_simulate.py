@@ -17,11 +17,11 @@ from graphrec.data.simulate import FROZEN_SEEDS, SimulateConfig, WorldConfig
 from graphrec.data.simulate.behaviour import Behaviour
 from graphrec.data.simulate.contract import measure
 from graphrec.data.simulate.events import LAST, SWITCH
-from graphrec.metrics.transferability import logme
 from graphrec.data.simulate.plan import HARMFUL, HELPFUL, IRRELEVANT, draw_domains
 from graphrec.data.simulate.reference import Reference, next_items
 from graphrec.data.simulate.world import World, play_domains, simulate
 from graphrec.data.simulate.write import plant, write_world
+from graphrec.metrics.transferability import logme
 from graphrec.stages.ingest import ingest, read
 from tests.house import HOME
 

@@ -1,0 +1,328 @@
+"""Transfer measured: a target with few events, what sources add, beside strong baselines on everything merged.
+
+    GRAPHREC_DATA=FOLDER python -m benchmarks.transfer amazon5 --regimes cold 1 5 10 warm --seeds 5
+    GRAPHREC_DATA=FOLDER python -m benchmarks.transfer amazon5 --print
+
+A cell is (set, target, regime, seed). `warm` is leave-last-out, every domain's test events hidden; `cold` hides all
+events in the target of a fifth of the users whom other domains know, `k` all but the first k of a fifth of its users; a
+tenth more serves as validation. Sources are pretrained on without any event of the target, once per target and seed for
+all regimes but `warm`. `select` and `adapt` choose on validation, test events are ranked once, among all items of the
+target that are new to the user. Baselines learn from train and validation events of the target alone (`own`) or of all
+domains (`merged`); `cooccurrence` counts, for each item, the users who had it and an item of the asked user. With
+`--oracle` every subset of sources is adapted and judged on test. Cells stand in `--out`, one file each, so that a
+killed run goes on with the next; several processes may share the work by `--part i/n`.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain, combinations
+from pathlib import Path
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from benchmarks.transfer_table import table
+from finetune.adapt import Fitting, adapt
+from finetune.select import select
+from finetune.target import Target
+from graphrec.baselines.config import BaselinesConfig
+from graphrec.baselines.registry import make_baseline
+from graphrec.cli.config import RunConfig, load_config
+from graphrec.cli.examples import example_folder
+from graphrec.core.progress import logger
+from graphrec.core.search import MemorySearch
+from graphrec.core.tracking import NullTracker
+from graphrec.core.types import JSON, FloatArray, IntArray, Scorer
+from graphrec.core.workspace import Workspace
+from graphrec.encoders.pretrained import TRAIN, Pretrained
+from graphrec.graph.build import build_graph
+from graphrec.graph.graph import MultiDomainGraph
+from graphrec.metrics.measures import ndcg, recall
+from graphrec.metrics.ranking import rank
+from graphrec.metrics.scorers import VectorScorer
+from graphrec.stages.ingest import ingest, read
+from pretrain.stage import pretrain
+
+WARM, COLD = "warm", "cold"
+OURS, THEIRS = ".json", ".baselines.json"
+"""What a cell's two files end in."""
+SETS: Mapping[str, Sequence[str]] = {
+    "amazon5": ("beauty", "sports", "electronics", "food", "kitchen"),
+    "ciaodvd17": ("horror", "war", "comedy", "anime"),
+    "complete_journey": ("NUTRITION", "DELI", "PASTRY", "MEAT-PCKGD"),
+    "xmrec5": ("t1", "t2"),
+}
+"""Set -> its targets, unless others are asked for."""
+
+MERGED, OWN = ("rp3beta", "ials", "cooccurrence"), ("popularity", "rp3beta", "item_knn")
+METRICS = {"ndcg@10": (ndcg, 10), "recall@20": (recall, 20)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One measurement."""
+
+    set: str
+    target: str
+    regime: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Return the cell as a file is called."""
+        return f"{self.set}-{self.target}-{self.regime}-{self.seed}"
+
+    @property
+    def split(self) -> list[str]:
+        """Return the options that cut the events."""
+        if self.regime == WARM or self.set == "xmrec5":
+            return []
+        shots = 0 if self.regime == COLD else int(self.regime)
+        cut = "ingest.split"
+        return [
+            f"{cut}.kind=cold_users",
+            f"{cut}.domains=[{self.target}]",
+            f"{cut}.shots={shots}",
+            f"{cut}.test_share=0.2",
+        ]
+
+
+@dataclass(frozen=True)
+class World:
+    """A cell's data, split."""
+
+    cell: Cell
+    config: RunConfig
+    graph: MultiDomainGraph
+    user: IntArray
+    item: IntArray
+
+    @classmethod
+    def of(cls, cell: Cell, overrides: Sequence[str]) -> "World":
+        """Read and split; `item` are catalogue positions."""
+        options = [f"target={cell.target}", f"seed={cell.seed}", *cell.split, *overrides]
+        config = load_config(example_folder() / f"{cell.set}.yaml", options)
+        built, _ = ingest(read(config.ingest), config.ingest, seed=cell.seed)
+        triples, keep = built.dataset.triples, np.ones(len(built.dataset.triples), dtype=np.bool_)
+        graph = build_graph(built.dataset, triples.confidence, keep=keep, drop_relations=config.merge.drop_relations)
+        test = built.test.of(built.dataset.domain_index(cell.target))
+        place = np.searchsorted(graph.catalog[cell.target], test.item)
+        return cls(cell, config, graph, test.user, place)
+
+    @property
+    def sources(self) -> list[str]:
+        """The domains that the configuration names, or all but the target."""
+        named = self.config.sources or tuple(self.graph.catalog)
+        return [d for d in named if d != self.cell.target]
+
+    @cached_property
+    def seen(self) -> csr_array:
+        """Who had what in the target, `[num_users, num_items of it]`."""
+        events, catalog = self.graph.events[self.cell.target], self.graph.catalog[self.cell.target]
+        return _ones(events.user, np.searchsorted(catalog, events.item), (self.graph.num_users, len(catalog)))
+
+    @cached_property
+    def all_seen(self) -> csr_array:
+        """Who had what anywhere, `[num_users, num_items]`."""
+        kept = [self.graph.events[d] for d in (*self.sources, self.cell.target)]
+        user, item = (np.concatenate([getattr(e, name) for e in kept]) for name in ("user", "item"))
+        return _ones(user, item, (self.graph.num_users, self.graph.num_items))
+
+    def measured(self, scorer: Scorer) -> dict[str, list[float]]:
+        """Return each metric by user, for the users who are asked about."""
+        ranks = rank(scorer, self.user, self.item, self.seen).ranks
+        return {name: measure(ranks, k).tolist() for name, (measure, k) in METRICS.items()}
+
+
+def main() -> None:
+    """Fill the cells that are missing, then print the table."""
+    options = _arguments()
+    options.out.mkdir(parents=True, exist_ok=True)
+    cells = list(_cells(options))
+    for cell in cells if not options.print else ():
+        paths = {kind: options.out / f"{cell.name}{kind}" for kind in (OURS, THEIRS)}
+        asked = [OURS, *([THEIRS] if options.baselines else [])]
+        if any(not paths[kind].exists() for kind in asked):
+            world = World.of(cell, options.override)
+            for kind in asked:
+                if not paths[kind].exists():
+                    _write(paths[kind], measure(world, options) if kind == OURS else baselines(world))
+    rows = [row for cell in cells if (row := _read(options.out, cell))]
+    sys.stdout.write(table(rows) + "\n" if rows else "nothing measured yet\n")
+
+
+def _write(path: Path, found: JSON) -> None:
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(found))
+    part.replace(path)
+    told = {name: value for name, value in found.items() if name not in ("models", "oracle", "candidates")}
+    logger.info("%s: %s", path.stem, told)
+
+
+def _read(folder: Path, cell: Cell) -> JSON | None:
+    ours, theirs = folder / f"{cell.name}{OURS}", folder / f"{cell.name}{THEIRS}"
+    if not ours.exists():
+        return None
+    found = json.loads(ours.read_text())
+    if theirs.exists():
+        found["models"] |= json.loads(theirs.read_text())["models"]
+    return {"cell": vars(cell), **found}
+
+
+def measure(world: World, options: argparse.Namespace) -> JSON:
+    """Pretrain, select, adapt, rank."""
+    cell, config, began = world.cell, world.config, time.perf_counter()
+    target = Target.of(world.graph, cell.target, _pretrained(world, options.out), world.sources)
+    times = {"pretrain": time.perf_counter() - began}
+    search, tracker = MemorySearch(), NullTracker()
+    began = time.perf_counter()
+    with Workspace.temporary() as work:
+        selection = select(target, config.select, search, seed=cell.seed, workspace=work, tracker=tracker)
+    times["select"], began = time.perf_counter() - began, time.perf_counter()
+    with Workspace.temporary() as work:
+        made = adapt(target, selection.chosen, config.adapt, seed=cell.seed, workspace=work, tracker=tracker)
+        times["adapt"], began = time.perf_counter() - began, time.perf_counter()
+        oracle = _oracle(world, target, work) if options.oracle else {}
+        times["oracle"] = time.perf_counter() - began
+    models = {
+        "graphrec": world.measured(_scorer(made.arrays, "")),
+        "target_only": world.measured(_scorer(made.arrays, "target_only.")),
+        "all_domains": world.measured(_scorer(made.arrays, "all_domains.")),
+    }
+    return {
+        "chosen": list(selection.chosen),
+        "shipped": made.shipped,
+        "reason": made.summary["reason"],
+        "gains": {"+".join(s) or "none": round(g, 2) for s, g in selection.gains.items()},
+        "trials": len(search.known),
+        "seconds": {name: round(value, 1) for name, value in times.items()},
+        "candidates": made.summary["candidates"],
+        "models": models,
+        "oracle": oracle,
+    }
+
+
+def baselines(world: World) -> JSON:
+    """Fit the baselines and rank the same test events."""
+    named = [(name, scope) for scope, names in (("own", OWN), ("merged", MERGED)) for name in names]
+    return {"models": {f"{n} {scope}": world.measured(_baseline(world, n, scope)) for n, scope in named}}
+
+
+def _oracle(world: World, target: Target, work: Workspace) -> dict[str, list[float]]:
+    """Fine-tune every subset in full and judge it on test, as nobody could who keeps test for the end."""
+    config = replace(world.config.adapt, tune="full")
+    fitting = Fitting(target, config, world.cell.seed, work.part("oracle"), NullTracker())
+    subsets = chain.from_iterable(combinations(world.sources, n) for n in range(len(world.sources) + 1))
+    named = {"+".join(subset) or "none": subset for subset in subsets}
+    base, first = fitting.base(TRAIN, config)
+    candidates, ridge = fitting.candidates(base, named)
+    final = fitting.final(first.best_epoch, candidates, ridge)
+    return {name: world.measured(VectorScorer(*fitted.vectors(target)))["ndcg@10"] for name, fitted in final.items()}
+
+
+def _pretrained(world: World, out: Path) -> Pretrained:
+    """Return the sources' vectors, from disk where this target and seed had them before."""
+    cell = world.cell
+    folder = out / f"pretrained-{cell.set}-{cell.target}-{'warm' if cell.regime == WARM else 'rest'}-{cell.seed}"
+    if not folder.exists():
+        with Workspace.temporary() as work:
+            made = pretrain(
+                world.graph,
+                world.sources,
+                world.config.pretrain,
+                seed=cell.seed,
+                workspace=work,
+                tracker=NullTracker(),
+            )
+        part = folder.with_suffix(".part")
+        part.mkdir(exist_ok=True)
+        made.pretrained.save(part)
+        part.replace(folder)
+    return Pretrained.load(folder)
+
+
+def _scorer(arrays: Mapping[str, FloatArray], prefix: str) -> VectorScorer:
+    return VectorScorer(arrays[f"{prefix}user"], arrays[f"{prefix}item"])
+
+
+def _baseline(world: World, name: str, scope: str) -> Scorer:
+    if name == "cooccurrence":
+        return _Cooccurrence(world.all_seen, world.seen)
+    catalog = world.graph.catalog[world.cell.target]
+    history = world.seen if scope == "own" else world.all_seen
+    made = make_baseline(name, BaselinesConfig()).fit(history, world.cell.seed)
+    return made if scope == "own" else _Part(made, catalog)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """The scores of some items of a scorer."""
+
+    whole: Scorer
+    items: IntArray
+
+    def score(self, users: IntArray) -> FloatArray:
+        return self.whole.score(users)[:, self.items]
+
+
+@dataclass(frozen=True)
+class _Cooccurrence:
+    """Counts of users who had both an item and one of the asked user's items."""
+
+    history: csr_array
+    target: csr_array
+
+    @cached_property
+    def counts(self) -> csr_array:
+        return csr_array(self.history.T @ self.target)
+
+    def score(self, users: IntArray) -> FloatArray:
+        return np.asarray((self.history[users] @ self.counts).toarray(), dtype=np.float32)
+
+
+def _ones(user: IntArray, item: IntArray, shape: tuple[int, int]) -> csr_array:
+    made = csr_array((np.ones(len(user), dtype=np.float32), (user, item)), shape=shape)
+    made.sum_duplicates()
+    made.data[:] = 1
+    return made
+
+
+def _cells(options: argparse.Namespace) -> Iterator[Cell]:
+    """Yield the cells; those of one target and seed, which share a pretraining, fall to one process."""
+    pairs = [(t, s) for s in range(options.first, options.first + options.seeds) for t in options.targets]
+    for number, (target, seed) in enumerate(pairs):
+        if options.print or number % options.part[1] == options.part[0]:
+            for regime in options.regimes:
+                yield Cell(set=options.set, target=target, regime=regime, seed=seed)
+
+
+def _part(text: str) -> tuple[int, int]:
+    number, of = text.split("/")
+    return int(number), int(of)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=sys.modules[__name__].__doc__.splitlines()[0])
+    parser.add_argument("set", choices=tuple(SETS))
+    parser.add_argument("override", nargs="*", help="Options of the configuration, KEY=VALUE.")
+    parser.add_argument("--targets", nargs="*", default=[])
+    parser.add_argument("--regimes", nargs="*", default=[COLD, "1", "5", "10", WARM])
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--first", type=int, default=0, help="First seed.")
+    parser.add_argument("--part", type=_part, default=(0, 1), help="i/n: every n-th pair of target and seed, from i.")
+    parser.add_argument("--no-baselines", dest="baselines", action="store_false")
+    parser.add_argument("--oracle", action="store_true", help="Judge every subset on test, too.")
+    parser.add_argument("--out", type=Path, default=Path("runs/bench/transfer"))
+    parser.add_argument("--print", action="store_true", help="Only print the table of what is there.")
+    options = parser.parse_args()
+    options.targets = options.targets or list(SETS[options.set])
+    return options
+
+
+if __name__ == "__main__":
+    main()

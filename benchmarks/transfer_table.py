@@ -1,0 +1,118 @@
+"""The tables of `benchmarks.transfer`: cells, means by target and regime, and what the guard promised."""
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from graphrec.core.types import JSON
+from graphrec.metrics.compare import Bootstrap
+
+OURS, ALONE, ALL = "graphrec", "target_only", "all_domains"
+METRIC = "ndcg@10"
+
+
+def table(cells: Sequence[JSON]) -> str:
+    """Return Markdown: a row per target and regime, then what all cells together say."""
+    groups: dict[tuple[str, str, str], list[JSON]] = {}
+    for row in cells:
+        cell = row["cell"]
+        groups.setdefault((cell["set"], cell["target"], cell["regime"]), []).append(row)
+    lines = [
+        f"{METRIC} on test, mean over seeds and its standard deviation. `best other` is the best of all but graphrec",
+        "by that mean; `over it` is paired over users, with a 95 % interval. `chosen` counts how often.",
+        "",
+        "| target | regime | seeds | graphrec | target only | all domains | best other | over it | shipped | chosen |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+        *(_row(key, found) for key, found in groups.items()),
+        "",
+        *_summary(cells),
+    ]
+    return "\n".join(lines)
+
+
+def _row(key: tuple[str, str, str], found: Sequence[JSON]) -> str:
+    names = found[0]["models"]
+    means = {name: [statistics.mean(row["models"][name][METRIC]) for row in found] for name in names}
+    best = max((n for n in means if n != OURS), key=lambda n: statistics.mean(means[n]))
+    gain, low, high = _difference(found, OURS, best)
+    shipped = _counted(row["shipped"] for row in found)
+    chosen = _counted("+".join(row["chosen"]) or "none" for row in found)
+    columns = [
+        key[1],
+        key[2],
+        str(len(found)),
+        *(_spread(means[n]) for n in (OURS, ALONE, ALL)),
+        f"{best} {_spread(means[best])}",
+        f"{gain:+.4f} ({low:+.4f} to {high:+.4f})",
+        shipped,
+        chosen,
+    ]
+    return f"| {' | '.join(columns)} |"
+
+
+def _difference(found: Sequence[JSON], ours: str, other: str) -> tuple[float, float, float]:
+    """Return the mean gain per user and its 95 % interval over all seeds' users together."""
+    users = {name: np.concatenate([row["models"][name][METRIC] for row in found]) for name in (ours, other)}
+    gain = Bootstrap.draw(users, seed=0).difference(ours, other)
+    return gain.mean, gain.low, gain.high
+
+
+def _summary(cells: Sequence[JSON]) -> Iterator[str]:
+    losses = [row for row in cells if _loses(row, len(cells))]
+    names = ", ".join("-".join(map(str, row["cell"].values())) for row in losses) or "none"
+    yield f"- Cells {len(cells)}; significant losses against target-only (95 %, Bonferroni over cells): {names}."
+    wins = sum(_difference([row], OURS, ALONE)[1] > 0 for row in cells)
+    yield f"- Cells with a significant gain over target-only (95 %, uncorrected): {wins}."
+    seconds: dict[str, list[float]] = {}
+    for row in cells:
+        for name, value in row["seconds"].items():
+            seconds.setdefault(name, []).append(value)
+    told = ", ".join(f"{name} {statistics.mean(v):.0f}" for name, v in seconds.items())
+    yield f"- Seconds a cell: {told}; trials {statistics.mean(row['trials'] for row in cells):.0f}."
+    judged = [row for row in cells if row.get("oracle")]
+    if judged:
+        yield from _regret(judged)
+
+
+def _loses(row: JSON, cells: int) -> bool:
+    ours, alone = (np.array(row["models"][name][METRIC]) for name in (OURS, ALONE))
+    delta = ours - alone
+    error = delta.std(ddof=1) / np.sqrt(len(delta)) if len(delta) > 1 else 0.0
+    # The normal quantile of 2.5 % shared out over all cells, one side.
+    quantile = statistics.NormalDist().inv_cdf(1 - 0.025 / cells)
+    return bool(error > 0 and delta.mean() < -quantile * error)
+
+
+def _regret(cells: Sequence[JSON]) -> Iterator[str]:
+    yield ""
+    yield "| cell | oracle's subset | oracle | chosen, fully tuned | graphrec | its regret | time of select / oracle |"
+    yield "|---|---|---|---|---|---|---|"
+    regrets, shares = [], []
+    for row in cells:
+        means: Mapping[str, float] = {name: statistics.mean(values) for name, values in row["oracle"].items()}
+        best = max(means, key=lambda name: means[name])
+        ours = statistics.mean(row["models"][OURS][METRIC])
+        chosen = means["+".join(row["chosen"]) or "none"]
+        regrets.append(1 - ours / means[best])
+        shares.append(row["seconds"]["select"] / row["seconds"]["oracle"])
+        name = "-".join(map(str, row["cell"].values()))
+        yield (
+            f"| {name} | {best} | {means[best]:.4f} | {chosen:.4f} | {ours:.4f} | {100 * regrets[-1]:.1f} % | "
+            f"{100 * shares[-1]:.0f} % |"
+        )
+    yield ""
+    regret, share = (100 * statistics.mean(values) for values in (regrets, shares))
+    yield f"- Mean regret {regret:.1f} %, time of select by that of the oracle {share:.0f} %."
+
+
+def _spread(values: Sequence[float]) -> str:
+    spread = f" ± {statistics.stdev(values):.4f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.4f}{spread}"
+
+
+def _counted(names: Iterator[str]) -> str:
+    found: dict[str, int] = {}
+    for name in names:
+        found[name] = found.get(name, 0) + 1
+    return ", ".join(f"{name} {count}" for name, count in sorted(found.items(), key=lambda kv: -kv[1]))

@@ -1,0 +1,60 @@
+"""What goes together across two domains: who had an item of the source also had which items of the target.
+
+    C = D^-1/2 X' Y     X [num_users, items of the source], Y [num_users, items of the target], D users per item of X
+    C ~ U s V'          its largest singular triplets
+
+A user who had x in the source scores item i by x U s . V_i / sqrt(|x|): co-occurrence counts with the source's popular
+items damped, in vectors that can be exported. Views say what kind of user somebody is in the source, this says which of
+their items point where; for users without an event in the target it is the better guide. On amazon5 the low rank did
+better on validation than the counts themselves.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.linalg import LinearOperator, svds
+
+from graphrec.core.types import FloatArray
+
+_FEWEST = 3
+
+
+@dataclass(frozen=True)
+class Cross:
+    """`source` is [items of the source, rank], `item` [items of the target, rank]."""
+
+    source: FloatArray
+    item: FloatArray
+
+    @classmethod
+    def of(cls, theirs: csr_array, own: csr_array, rank: int) -> "Cross | None":
+        """Return the factors of users' histories in source and target, both with a row per user; None without ties."""
+        both = (np.diff(theirs.indptr) > 0) & (np.diff(own.indptr) > 0)
+        left, right = _columns_damped(theirs[both]), csr_array(own[both])
+        most = min(rank, left.shape[1] - 1, right.shape[1] - 1, int(both.sum()) - 1)
+        if most < _FEWEST:
+            return None
+        product = LinearOperator(
+            (left.shape[1], right.shape[1]),
+            matvec=lambda v: left.T @ (right @ v),
+            rmatvec=lambda v: right.T @ (left @ v),
+            dtype=np.float32,
+        )
+        # A start that is given makes the result the same every time.
+        start = np.ones(min(product.shape), dtype=np.float32)
+        u, size, v = svds(product, k=most, v0=start)
+        return cls((u * size).astype(np.float32), np.ascontiguousarray(v.T, dtype=np.float32))
+
+    def users(self, theirs: csr_array) -> FloatArray:
+        """Return user vectors [num_rows, rank] of histories [num_rows, items of the source]; zero without any."""
+        length = np.sqrt(np.maximum(np.diff(theirs.indptr), 1)).astype(np.float32)[:, None]
+        made: FloatArray = np.asarray(theirs @ self.source, dtype=np.float32) / length
+        return made
+
+
+def _columns_damped(history: csr_array) -> csr_array:
+    damped = csr_array(history, copy=True).astype(np.float32)
+    count = np.asarray(history.sum(axis=0), dtype=np.float32).ravel()
+    damped.data /= np.sqrt(count)[damped.indices]
+    return damped
