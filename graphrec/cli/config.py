@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from finetune.config import AdaptConfig, SelectConfig
+from graphrec.cli.sweep.config import SweepConfig
 from graphrec.core.config import FieldDoc, apply_overrides, config, describe, option, parse, read_yaml
 from graphrec.stages.config import EvaluateConfig, ExportConfig, IngestConfig, LongtailConfig, MergeConfig
 from kg_denoise.config import DenoiseConfig
@@ -27,6 +28,7 @@ class RunConfig:
     longtail: LongtailConfig = option(default=LongtailConfig(), help="Random-walk samples and the item-to-item model.")
     evaluate: EvaluateConfig = option(default=EvaluateConfig(), help="Full ranking beside the baselines.")
     export: ExportConfig = option(default=ExportConfig(), help="Embeddings in formats that others read.")
+    sweep: SweepConfig = option(default=SweepConfig(), help="A search over these options by whole runs.")
 
 
 def load_config(path: Path, overrides: list[str]) -> RunConfig:

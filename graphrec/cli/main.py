@@ -120,18 +120,18 @@ def adapt(
 
 
 @app.command()
-def show(stage: Annotated[str, typer.Argument(help="A stage, or `run` for the options of the whole run.")]) -> None:
+def show(stage: Annotated[str, typer.Argument(help="A stage, `sweep`, or `run` for everything.")]) -> None:
     """Print every option of a stage: default, range and what it does."""
     from rich.console import Console
     from rich.table import Table
 
     from graphrec.cli.config import options_of
 
-    if stage not in ("run", *STAGES):
-        close = difflib.get_close_matches(stage, STAGES, n=1)
+    if stage not in ("run", "sweep", *STAGES):
+        close = difflib.get_close_matches(stage, (*STAGES, "sweep"), n=1)
         raise typer.BadParameter(f"no stage {stage!r}; stages: {', '.join(close or STAGES)}")
     table = Table("option", "type", "default", "range", "help", box=None, header_style="bold")
-    for doc in options_of(stage):
+    for doc in _sweep_options() if stage == "sweep" else options_of(stage):
         table.add_row(doc.path, doc.type, doc.default, doc.range, doc.help)
     Console().print(table)
 
@@ -257,6 +257,41 @@ def worth(
     from graphrec.cli.worth import show_worth
 
     show_worth(run, overrides or [], seeds)
+
+
+class _SweepCommand(TyperCommand):
+    """The sweep's command, whose help ends with the options of a search."""
+
+    def format_epilog(self, ctx: Any, formatter: Any) -> None:
+        """Add the options, read from the config classes only when help is asked for."""
+        _write_options(formatter, _sweep_options())
+
+
+def _sweep_options() -> "list[FieldDoc]":
+    from graphrec.cli.config import options_of
+    from graphrec.cli.sweep.config import parameter_options
+
+    return [*options_of("sweep"), *parameter_options()]
+
+
+@app.command(cls=_SweepCommand)
+def sweep(
+    config: ConfigPath,
+    overrides: Overrides = None,
+    out: Out = None,
+    storage: Annotated[
+        str,
+        typer.Option("--storage", envvar="GRAPHREC_STORAGE", help="Database URL, or journal file, of the study."),
+    ] = "",
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes to start here.")] = 1,
+    show: Annotated[bool, typer.Option("--show", help="Only print what was found so far.")] = False,
+    track: Track = True,
+) -> None:
+    """Search options of the run, as `sweep` in the configuration says; started again, it goes on."""
+    from graphrec.cli.sweep.command import Sweep, run_sweep
+
+    asked = Sweep(path=config, overrides=tuple(overrides or ()), out=out, storage=storage, track=track)
+    run_sweep(asked, workers, show_only=show)
 
 
 @app.command()
