@@ -33,7 +33,7 @@ def test_the_relevant_source_is_chosen_and_the_other_is_not():
     assert summary["trials"][0]["standard_error"] == summary["trials"][0]["gain"] == 0 and summary["chosen"] == ["A"]
     by_name = {tuple(t["domains"]): t for t in summary["trials"]}
     assert by_name["A",]["value"] > by_name[()]["value"] + 2 * by_name["A",]["standard_error"]
-    assert by_name["B",]["gain"] == 0 and by_name["A",]["gain"] == by_name["A", "B"]["gain"] > 20
+    assert by_name["B",]["gain"] <= 0 and by_name["A",]["gain"] >= by_name["A", "B"]["gain"] > 20
 
 
 def test_the_summary_says_what_each_source_is_worth_and_to_whom():

@@ -1,9 +1,9 @@
 """How well features suit a task, without training on it.
 
 LogME (You et al. 2021, arXiv 2102.11005): the log evidence that a linear model finds in features for labels. For
-features F [n, d] and one label column y, y = F w + noise with w ~ N(0, 1/alpha) and noise ~ N(0, 1/beta); alpha and beta
-are those of greatest evidence, found by the fixed-point iteration of the paper's Algorithm 1 on the singular values of F.
-The score is the evidence divided by n, averaged over the label columns; classes enter as one column each (one-hot).
+features F [n, d] and one label column y, y = F w + noise with w ~ N(0, 1/alpha) and noise ~ N(0, 1/beta); alpha and
+beta are those of greatest evidence, found by the fixed-point iteration of the paper's Algorithm 1 on the singular
+values of F. The score is the evidence divided by n, averaged over the label columns; classes enter as one column each.
 
 H-score (Bao et al. 2019, eq. 3): tr(cov(F)^-1 cov(E[F | class])), with a small ridge as covariances may be singular.
 
