@@ -28,9 +28,9 @@ class EvidenceConfig:
     max_events: int = option(default=50_000, ge=1, help="Training events at most that maps are fitted on.")
     num_offered: int = option(default=4096, ge=2, help="Items, drawn evenly, that these events are compared with.")
     valid_events: int = option(default=10_000, ge=1, help="Validation events at most that weights are fitted on.")
-    base_candidates: int = option(default=200, ge=10, help="Candidates of an event: the best without sources.")
+    base_candidates: int = option(default=100, ge=10, help="Candidates of an event: the best without sources.")
     source_candidates: int = option(
-        default=200, ge=10, help="And the best by the sources, so many divided by the channels, 5 each at least."
+        default=150, ge=10, help="And the best by the sources, so many divided by the channels, 5 each at least."
     )
     penalty: float = option(
         default=2.0, ge=0, help="What a weight must gain, in units of the Bayesian information criterion's."

@@ -19,12 +19,11 @@ from functools import cached_property
 
 import numpy as np
 
-from finetune._numba_logit import Real
 from finetune.channels import CROSS, ENTITIES, OWN, POPULARITY, USERS, Channel, Parts, View, scorer_of, spread
 from finetune.config import EvidenceConfig
 from finetune.cross import Cross
 from finetune.left_out import has_view, left_out_views
-from finetune.logit import Choices, Logit, fit_logit
+from finetune.logit import Choices, Logit, Real, fit_logit
 from finetune.maps import Residuals, calibrate
 from finetune.target import Target
 from finetune.task import CUTOFF, user_ndcg
@@ -109,7 +108,7 @@ class Evidence:
     @cached_property
     def alone(self) -> Logit:
         """The fit without sources."""
-        return fit_logit(self.choices, np.arange(self.num_base))
+        return fit_logit(self.choices, range(self.num_base))
 
     @property
     def num_base(self) -> int:
@@ -121,7 +120,12 @@ class Evidence:
         found, columns = self._fit(subset)
         names, settled = [self.channels[c].name for c in columns], self._settled(found, columns)
         none = {channel.name: 0.0 for channel in self.channels if channel.source in subset}
-        spent = self.config.penalty * 0.5 * np.log(max(2, len(self.choices))) * (len(columns) - self.num_base)
+        spent = (
+            self.config.penalty
+            * 0.5
+            * np.log(max(2, len(self.choices)))
+            * sum(bool(self.channels[c].source) for c in columns)
+        )
         return Weights(
             subset=subset,
             value=none | dict(zip(names, map(float, settled), strict=True)),
@@ -156,14 +160,17 @@ class Evidence:
         while True:
             found = self._fit_columns(columns, start)
             wrong = [
-                place for place, column in enumerate(columns) if column >= self.num_base and found.weight[place] < 0
+                place
+                for place, column in enumerate(columns)
+                if self.channels[column].kind not in (OWN, POPULARITY) and found.weight[place] < 0
             ]
             if not wrong:
                 return found, columns
-            # The most negative by its own error goes first: the others may do without it.
-            worst = min(wrong, key=lambda place: found.weight[place] / found.error[place])
+            # The most negative by its own error goes first, with what is clearly below zero: the others may stay.
+            size = {place: found.weight[place] / found.error[place] for place in wrong}
+            gone = {place for place in wrong if size[place] <= max(min(size.values()), -1.0)}
             start = dict(zip(columns, found.weight, strict=True))
-            columns = columns[:worst] + columns[worst + 1 :]
+            columns = tuple(column for place, column in enumerate(columns) if place not in gone)
 
     def _settled(self, found: Logit, columns: tuple[int, ...]) -> Real:
         """Return the weights with that of popularity chosen anew, by NDCG@10 among the candidates.
@@ -175,7 +182,8 @@ class Evidence:
         weight[place] = 0.0
         rest = choices.features[:, :, columns] @ weight.astype(np.float32)
         popularity = choices.features[:, :, columns[place]]
-        tried = (float(found.weight[place]), *_POPULARITY)
+        # Below zero the best items would be unpopular ones that are no candidates.
+        tried = (max(0.0, float(found.weight[place])), *_POPULARITY)
         weight[place] = max(tried, key=lambda share: choices.ndcg(rest + np.float32(share) * popularity, CUTOFF))
         return weight
 
@@ -183,7 +191,7 @@ class Evidence:
         # Many subsets come down to the same columns once the useless ones are out.
         if columns not in self._known:
             first = np.array([start.get(column, 0.0) for column in columns])
-            self._known[columns] = fit_logit(self.choices, np.array(columns), first)
+            self._known[columns] = fit_logit(self.choices, columns, first)
         return self._known[columns]
 
 

@@ -5,14 +5,20 @@
 The log-likelihood is concave, so Newton's method finds its maximum in a few steps.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 
-from finetune._numba_logit import Real, evaluate
 from graphrec.core.types import BoolArray, FloatArray, IntArray
 
-_STEPS, _TOLERANCE, _RIDGE = 30, 1e-6, 1e-6
+Real = NDArray[np.float64]
+
+_STEPS, _RIDGE, _BLOCK = 30, 1e-6, 256
+_TOLERANCE = 1e-3
+"""Log-likelihood, in nats over all choices, that a last step may still gain."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +36,11 @@ class Choices:
     def __len__(self) -> int:
         return len(self.pos)
 
+    @cached_property
+    def real(self) -> BoolArray:
+        """Which candidates are real, `[num_choices, most]`."""
+        return np.asarray(np.arange(self.features.shape[1]) < self.size[:, None])
+
     def where(self, mask: BoolArray) -> "Choices":
         """Return the choices that `mask` keeps."""
         return Choices(features=self.features[mask], size=self.size[mask], pos=self.pos[mask])
@@ -37,8 +48,7 @@ class Choices:
     def ndcg(self, scores: FloatArray, k: int) -> float:
         """Return the mean NDCG@k of the items taken among their candidates, given `scores` [num_choices, most]."""
         taken = np.take_along_axis(scores, self.pos[:, None], axis=1)
-        real = np.arange(scores.shape[1]) < self.size[:, None]
-        rank = ((scores > taken) & real).sum(axis=1) + 0.5 * (((scores == taken) & real).sum(axis=1) - 1)
+        rank = ((scores > taken) & self.real).sum(axis=1) + 0.5 * (((scores == taken) & self.real).sum(axis=1) - 1)
         return float(np.where(rank < k, 1 / np.log2(rank + 2), 0.0).mean()) if len(self) else 0.0
 
 
@@ -51,41 +61,66 @@ class Logit:
     value: Real
 
 
-def fit_logit(choices: Choices, columns: IntArray, start: Real | None = None) -> Logit:
+def fit_logit(choices: Choices, columns: Sequence[int], start: Real | None = None) -> Logit:
     """Return the fit of greatest likelihood that uses `columns`; a column that says nothing keeps weight 0.
 
     `start` [len(columns)] is where to begin, which saves steps and changes nothing else.
     """
+    problem = _Problem.of(choices, columns)
     weight = np.zeros(len(columns)) if start is None else start
-    value, gradient, information = _at(choices, columns, weight)
+    value, slope, information = problem.at(weight)
     for _ in range(_STEPS):
-        step = np.linalg.solve(_solid(information), gradient.sum(axis=0))
-        weight, found = _climb(choices, columns, weight, step, value.sum())
-        gained = found[0].sum() - value.sum()
-        value, gradient, information = found
-        if gained <= _TOLERANCE * max(1, len(choices)):
+        step = np.asarray(np.linalg.solve(information, slope), dtype=np.float64)
+        gained = value.sum()
+        weight, (value, slope, information) = problem.climb(weight, step, gained)
+        if value.sum() - gained <= _TOLERANCE:
             break
-    error = np.sqrt(np.diag(np.linalg.inv(_solid(information)))) if len(columns) else weight
+    error = np.sqrt(np.diag(np.linalg.inv(information))) if len(columns) else weight
     return Logit(weight=weight, error=error, value=value)
 
 
-def _at(choices: Choices, columns: IntArray, weight: Real) -> tuple[Real, Real, Real]:
-    found: tuple[Real, Real, Real] = evaluate(choices.features, choices.size, choices.pos, columns, weight)
-    return found
+_Point = tuple[Real, Real, Real]
 
 
-def _climb(
-    choices: Choices, columns: IntArray, weight: Real, step: Real, least: float
-) -> tuple[Real, tuple[Real, Real, Real]]:
-    # Newton's step overshoots where the logit is flat: it is halved until it does not go downhill.
-    for _ in range(_STEPS):
-        found = _at(choices, columns, weight + step)
-        if found[0].sum() >= least:
-            return weight + step, found
-        step = step / 2
-    return weight, _at(choices, columns, weight)
+@dataclass(frozen=True)
+class _Problem:
+    """The columns in use, `[num_choices, most, k]`, which candidates are real, and which was taken."""
 
+    features: FloatArray
+    real: BoolArray
+    pos: IntArray
 
-def _solid(information: Real) -> Real:
-    solid: Real = information + _RIDGE * np.eye(len(information))
-    return solid
+    @classmethod
+    def of(cls, choices: Choices, columns: Sequence[int]) -> "_Problem":
+        features = np.ascontiguousarray(choices.features[:, :, list(columns)])
+        return cls(features, choices.real, choices.pos)
+
+    def at(self, weight: Real) -> _Point:
+        """Return log-likelihoods [num_choices], the slope [k] of their sum, and the information [k, k]."""
+        value, size = np.empty(len(self.pos)), self.features.shape[2]
+        slope, information = np.zeros(size), _RIDGE * np.eye(size)
+        # In blocks that stay in the cache.
+        for start in range(0, len(self.pos), _BLOCK):
+            rows = slice(start, start + _BLOCK)
+            part, taken = self.features[rows], self.pos[rows]
+            every = np.arange(len(taken))
+            score = np.where(self.real[rows], part @ weight.astype(np.float32), np.float32(-np.inf))
+            score -= score.max(axis=1, keepdims=True)
+            chance = np.exp(score)
+            mass = chance.sum(axis=1, keepdims=True)
+            value[rows] = score[every, taken] - np.log(mass[:, 0])
+            chance /= mass
+            mean = np.matmul(chance[:, None, :], part)[:, 0]
+            slope += (part[every, taken] - mean).sum(axis=0)
+            weighed = (np.sqrt(chance)[:, :, None] * part).reshape(-1, size)
+            information += weighed.T @ weighed - mean.T @ mean
+        return value, slope, information
+
+    def climb(self, weight: Real, step: Real, least: float) -> tuple[Real, _Point]:
+        """Take Newton's step, halved until it does not go downhill: it overshoots where the logit is flat."""
+        for _ in range(_STEPS):
+            found = self.at(weight + step)
+            if found[0].sum() >= least:
+                return weight + step, found
+            step = step / 2
+        return weight, self.at(weight)

@@ -19,8 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from finetune._numba_logit import Real
-from finetune.logit import Choices, fit_logit
+from finetune.logit import Choices, Real, fit_logit
 from graphrec.core.types import FloatArray, IntArray
 
 _CALIBRATED, _BLOCK = 4000, 4096
@@ -103,7 +102,7 @@ def calibrate(
     features = np.concatenate([taken, np.stack([score, prior], axis=2)], axis=1).astype(np.float32)
     size = np.full(len(pos), features.shape[1], dtype=np.int64)
     choices = Choices(features=features, size=size, pos=np.zeros(len(pos), dtype=np.int64))
-    scale, weight = fit_logit(choices, np.arange(2)).weight
+    scale, weight = fit_logit(choices, (0, 1)).weight
     return max(float(scale), 0.0), float(weight)
 
 
