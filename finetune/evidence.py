@@ -105,10 +105,10 @@ class Evidence:
         missed = self.num_asked - len(self.choices)
         return float(found.value.sum() - missed * np.log(self.choices.features.shape[1])) / max(1, self.num_asked)
 
-    @cached_property
+    @property
     def alone(self) -> Logit:
-        """The fit without sources."""
-        return fit_logit(self.choices, range(self.num_base))
+        """The fit of all channels that belong to no source, whatever their signs: where other fits begin."""
+        return self._fit_columns(tuple(range(self.num_base)), {})
 
     @property
     def num_base(self) -> int:
@@ -130,7 +130,7 @@ class Evidence:
             subset=subset,
             value=none | dict(zip(names, map(float, settled), strict=True)),
             error=none | dict(zip(names, map(float, found.error), strict=True)),
-            gain=float(found.value.sum() - self.alone.value.sum() - spent),
+            gain=float(found.value.sum() - self._fit(())[0].value.sum() - spent),
             events=found.value,
         )
 
