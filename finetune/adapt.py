@@ -230,10 +230,11 @@ class Fitting:
         """Fit again on train and validation events: as many epochs as were best, the weights that validation chose."""
         base, _ = self.base(FULL, replace(self.config, fit=replace(self.config.fit, epochs=epochs)))
         target, parts = self.target, Parts()
-        if any(candidate.subset for candidate in candidates.values()):
+        if any(candidate.weight for candidate in candidates.values()):
             without = share_without(View.of(base, target, TRAIN, np.unique(target.valid[0])))
             residuals, views = residuals_of(base, target, FULL, self.config.evidence, self.seed, without)
-            parts = Parts(residuals.maps(views, ridge), crosses_of(target, FULL, self.config.evidence))
+            own, crosses = crosses_of(target, FULL, self.config.evidence)
+            parts = Parts(residuals.maps(views, ridge), crosses, own)
         found = {}
         for name, candidate in candidates.items():
             options = replace(self.config, transfer=replace(self.config.transfer, epochs=candidate.epochs))
@@ -257,7 +258,7 @@ class Fitting:
             validate=history == TRAIN,
             tuned=_TUNED[config.tune],
             weight=begun.weight,
-            crosses=begun.parts.crosses,
+            parts=begun.parts,
             view_dropout=config.view_dropout,
         )
         options = config.transfer

@@ -32,6 +32,7 @@ def bridges(
             name: made
             for name in sources
             if name in pretrained.item.get(history, {})
+            and name in graph.catalog
             and (made := _bridge(ties, catalog, graph.catalog[name], pretrained.item[history][name])).any()
         }
     return found

@@ -6,6 +6,7 @@ own          the target's own encoder: the user's view of the target, the item's
 popularity   1 and log(1 + events of the item)
 knowledge    the user's items of the target, and the item, as other items of the target around them in the knowledge
              graph describe them: what knowledge says without any source
+cross        which of the user's items of the target go together with which (`cross.py`)
 users:d      what source d says of the user, mapped into the target's space (`maps.py`), and the item's vector
 cross:d      which of the user's items of source d go together with which items of the target (`cross.py`)
 entities:d   the user's items of the target as source d would describe them, and the item likewise: what knowledge
@@ -33,10 +34,11 @@ BLOCK = 8192
 
 @dataclass(frozen=True)
 class Parts:
-    """What was fitted of each source to make its channels."""
+    """What was fitted of each source, and of the target itself, to make their channels."""
 
     maps: Mapping[str, SourceMap] = field(default_factory=dict)
     crosses: Mapping[str, Cross] = field(default_factory=dict)
+    own: Cross | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +90,7 @@ class View:
         return np.log1p(self.count).astype(np.float32)
 
     def channels(self, parts: Parts) -> list[Channel]:
-        """Return all channels: own, popularity, knowledge where there is some, then those of the sources, in order."""
+        """Return all channels: own, popularity, knowledge and cross where there is some, then those of the sources."""
         ones, prior = np.ones((len(self.users), 1), dtype=np.float32), self.popularity[:, None]
         made = [
             Channel(kind=OWN, source="", user=self.own, item=self.item),
@@ -97,6 +99,9 @@ class View:
         if (around := self.target.described(self.item)) is not None:
             user = self.target.through(around, self.history, self.users)
             made.append(Channel(kind=KNOWLEDGE, source="", user=user, item=around))
+        if parts.own is not None:
+            user = parts.own.users(self.target.history(self.history)[self.users])
+            made.append(Channel(kind=CROSS, source="", user=user, item=parts.own.item))
         for name in self.target.sources:
             if name in parts.maps:
                 added = parts.maps[name](self.target.views[self.history][name][self.users])

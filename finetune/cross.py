@@ -1,4 +1,4 @@
-"""What goes together across two domains: who had an item of the source also had which items of the target.
+"""What goes together: who had an item of the source, or one of the target itself, also had which items of the target.
 
     C = D^-1/2 X' Y     X [num_users, items of the source], Y [num_users, items of the target], D users per item of X
     C ~ U s V'          its largest singular triplets
@@ -29,16 +29,20 @@ class Cross:
 
     @classmethod
     def of(cls, theirs: csr_array, own: csr_array, rank: int) -> "Cross | None":
-        """Return the factors of users' histories in source and target, both with a row per user; None without ties."""
+        """Return the factors of users' histories in source and target, both with a row per user; None without ties.
+
+        Where both are the same history, an item does not go together with itself.
+        """
         both = (np.diff(theirs.indptr) > 0) & (np.diff(own.indptr) > 0)
         left, right = _columns_damped(theirs[both]), csr_array(own[both])
         most = min(rank, left.shape[1] - 1, right.shape[1] - 1, int(both.sum()) - 1)
         if most < _FEWEST:
             return None
+        itself = np.sqrt(np.asarray(own[both].sum(axis=0), dtype=np.float32)).ravel() if theirs is own else 0.0
         product = LinearOperator(
             (left.shape[1], right.shape[1]),
-            matvec=lambda v: left.T @ (right @ v),
-            rmatvec=lambda v: right.T @ (left @ v),
+            matvec=lambda v: left.T @ (right @ np.ravel(v)) - itself * np.ravel(v),
+            rmatvec=lambda v: right.T @ (left @ np.ravel(v)) - itself * np.ravel(v),
             dtype=np.float32,
         )
         # A start that is given makes the result the same every time.

@@ -86,10 +86,10 @@ class Evidence:
         user, item = some_valid(target, config.valid_events, seed)
         view = View.of(encoder, target, TRAIN, np.unique(target.valid[0]))
         residuals, seen_views = residuals_of(encoder, target, TRAIN, config, seed, share_without(view))
-        crosses = crosses_of(target, TRAIN, config)
+        own, crosses = crosses_of(target, TRAIN, config)
         best: Evidence | None = None
         for ridge in config.ridges:
-            parts = Parts(residuals.maps(seen_views, ridge), crosses)
+            parts = Parts(residuals.maps(seen_views, ridge), crosses, own)
             channels = view.channels(parts)
             choices, row = _choices(view, channels, user, item, config, seed)
             found = cls(target, view, parts, channels, choices, row, config, ridge, len(user))
@@ -227,13 +227,13 @@ def residuals_of(
     return residuals, {name: view[users] for name, view in target.views[history].items()}
 
 
-def crosses_of(target: Target, history: str, config: EvidenceConfig) -> dict[str, Cross]:
-    """Return which items of each source go with which of the target."""
+def crosses_of(target: Target, history: str, config: EvidenceConfig) -> tuple[Cross | None, dict[str, Cross]]:
+    """Return which items of the target itself, and of each source, go with which of the target."""
     own, found = target.history(history), dict[str, Cross]()
     for name, theirs in target.elsewhere[history].items():
         if (made := Cross.of(theirs, own, config.cross_rank)) is not None:
             found[name] = made
-    return found
+    return Cross.of(own, own, config.cross_rank), found
 
 
 def share_without(view: View) -> float:

@@ -31,15 +31,24 @@ _FEW = 5
 
 @dataclass(frozen=True)
 class Explained:
-    """One row per source, the unit of their Shapley values, and gains by group of users and items."""
+    """One row per source, the unit of their Shapley values, and gains by group of users and items.
+
+    `all_against_chosen` is what all sources give beyond the chosen ones, NDCG@10 with its paired error, if tried.
+    """
 
     sources: Sequence[JSON]
     unit: str
     groups: Sequence[JSON]
+    all_against_chosen: tuple[float, float] | None
 
     def summary(self) -> JSON:
         """Return it for the report."""
-        return {"by_source": list(self.sources), "shapley_unit": self.unit, "by_group": list(self.groups)}
+        return {
+            "by_source": list(self.sources),
+            "shapley_unit": self.unit,
+            "by_group": list(self.groups),
+            "all_against_chosen": self.all_against_chosen,
+        }
 
 
 def explain(
@@ -65,7 +74,8 @@ def explain(
         }
         for name in sources
     ]
-    return Explained(rows, "ndcg@10" if whole else "nats", _groups(evidence, values, chosen))
+    against = gain(values[sources], values[chosen]) if sources in values else None
+    return Explained(rows, "ndcg@10" if whole else "nats", _groups(evidence, values, chosen), against)
 
 
 def exact_shapley(sources: Subset, values: Mapping[Subset, Values]) -> dict[str, Values]:

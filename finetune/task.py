@@ -1,14 +1,13 @@
 """What both stages minimise: predict each event of the target from the user's other events and source views."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
 from finetune.channels import OWN, POPULARITY, USERS, Parts, View, scorer_of
 from finetune.config import ModelConfig
-from finetune.cross import Cross
 from finetune.model import Transfer, new_encoder
 from finetune.target import Target
 from graphrec.core.seeds import generator
@@ -58,13 +57,13 @@ class TransferTask:
         validate: bool,
         tuned: tuple[str, ...] = ("encoder", "map"),
         weight: Mapping[str, float] | None = None,
-        crosses: Mapping[str, Cross] | None = None,
+        parts: Parts | None = None,
         view_dropout: float = 0.0,
     ) -> None:
         self.model, self.config, self.history, self.seed = model, config, history, seed
         self.batch_size, self.with_validation, self.tuned = batch_size, validate, tuned
         self.weight, self.view_dropout = dict(weight or {OWN: 1.0, POPULARITY: 0.0}), view_dropout
-        self.histories, self.crosses = model.target.histories(history), dict(crosses or {})
+        self.histories, self.parts = model.target.histories(history), parts or Parts()
         self.events = self._usable()
         popularity = np.bincount(self.histories.item, minlength=model.target.num_items)
         self.sampler = NegativeSampler.of(popularity, config.negative_power)
@@ -120,7 +119,7 @@ class TransferTask:
         view = View.of(self.model.encoder, target, self.history, users)
         weight = self.weight | {f"{USERS}:{name}": 1.0 for name in self.model.sources}
         return float(
-            user_ndcg(target, scorer_of(view.channels(Parts(self.model.maps, self.crosses)), weight), users).mean()
+            user_ndcg(target, scorer_of(view.channels(replace(self.parts, maps=self.model.maps)), weight), users).mean()
         )
 
     def _usable(self) -> IntArray:

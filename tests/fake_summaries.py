@@ -6,6 +6,7 @@ from itertools import product
 from graphrec.core.records import Record
 from graphrec.core.types import JSON
 from tests.fake_run import EVIL, SEED
+from tests.fake_select import SELECT
 
 CURVES: JSON = {
     "auroc": 0.912,
@@ -89,18 +90,7 @@ SUMMARIES: dict[str, JSON] = {
         "domains": ["pantry", EVIL],
         "dim": 64,
     },
-    "select": {
-        "target": "garden",
-        "sources": ["pantry", EVIL],
-        "trials": [
-            {"domains": [], "value": 0.0391, "standard_error": 0.0021},
-            {"domains": ["pantry"], "value": 0.0442, "standard_error": 0.0022},
-            {"domains": [EVIL], "value": 0.0388, "standard_error": 0.0021},
-            {"domains": ["pantry", EVIL], "value": 0.0437, "standard_error": 0.0022},
-        ],
-        "chosen": ["pantry"],
-        "reason": "pantry alone scored highest on validation.",
-    },
+    "select": SELECT,
     "adapt": {
         "target": "garden",
         "candidates": [

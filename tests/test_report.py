@@ -11,8 +11,12 @@ from graphrec.core.artifacts import RunFolder
 from graphrec.core.types import JSON
 from graphrec.report import formats, summary_table, write_report
 from graphrec.report.charts.bars import Bar, bar_figure
+from graphrec.report.charts.lattice import Node, lattice_figure
 from graphrec.report.charts.lines import Line, line_figure
+from graphrec.report.sections.lattice import lattice
+from graphrec.report.sections.sources import explained
 from tests.fake_run import EVIL, make_run
+from tests.fake_select import SELECT
 from tests.fake_summaries import MODELS, SUMMARIES, scores
 
 VOID = {"meta", "link", "br", "img", "path", "rect", "circle", "hr", "input"}
@@ -107,7 +111,7 @@ def test_names_of_users_are_text_never_markup(whole: tuple[str, Page]) -> None:
 
 def test_every_drawing_has_words_and_every_table_scrolls(whole: tuple[str, Page]) -> None:
     html, page = whole
-    assert len(page.all("svg")) == len(page.all("figure")) == 13
+    assert len(page.all("svg")) == len(page.all("figure")) == 15
     assert all(svg["role"] == "img" and svg["aria-label"] for svg in page.all("svg"))
     assert all(region["aria-label"] and region["tabindex"] == "0" for region in page.all("div") if "role" in region)
     assert html.count("<table") == html.count('<div class="scroll"')
@@ -132,6 +136,111 @@ def test_numbers_reach_the_page(whole: tuple[str, Page]) -> None:
     assert [text.count(f"Kept: epoch {epoch}.") for epoch in (17, 6, 3)] == [2, 2, 2]
     for expected in ("0.0440", "EASE, best of 3 baselines", "0.0416", "simulated from real patterns", "17,431"):
         assert expected in text
+
+
+def row_of(html: str, region: str, name: str) -> list[str]:
+    table = html.partition(f'aria-label="{region}"')[2].partition("</table>")[0]
+    rows = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in table.split("<tr")]
+    return next(row for row in rows if row and row[0].partition(" <")[0] == name)
+
+
+def test_why_these_sources(whole: tuple[str, Page]) -> None:
+    html, page = whole
+    assert row_of(html, "Sources", "pantry") == [
+        *("pantry", "yes", "+0.0050 (+0.0029 to +0.0071)", "9.1", "2.2", "0.0"),
+        *("95.0 %", "25.0 %", "\N{MINUS SIGN}0.951", "1.304", "0.310", "0.241"),
+    ]
+    assert "they inform and do not decide" in words(page)
+    assert "Exact: all 4 subsets were tried" in words(page)
+    bars = next(svg["aria-label"] or "" for svg in page.all("svg") if "Shapley" in (svg["aria-label"] or ""))
+    assert bars.startswith("Shapley value of each source, in NDCG@10. pantry: +0.0050 (+0.0029 to +0.0071); ")
+    drawn = html.partition('aria-label="Shapley')[2].partition("</svg>")[0]
+    assert re.findall(r'<rect class="bar (\w+)"', drawn) == ["ours", "other"]
+    assert row_of(html, "All subsets", "pantry")[1:] == ["0.0442", "0.0011", "+41.3"]
+
+
+def test_who_gains(whole: tuple[str, Page]) -> None:
+    row = row_of(whole[0], "Gain by group of users and of items", "tail items")
+    assert row == ["tail items", "160", "0.0088", "\N{MINUS SIGN}0.0006 ± 0.0009", "\N{MINUS SIGN}0.0011 ± 0.0010"]
+
+
+def test_groups_where_all_domains_were_not_tried() -> None:
+    rows = [{k: v for k, v in row.items() if not k.startswith("all")} for row in SELECT["by_group"]]
+    found = explained({**SELECT, "by_group": rows, "trials": SELECT["trials"][:3], "shapley_unit": "nats"})
+    assert [len(row) for row in found["groups"]] == [len(found["group_columns"])] * 2 == [4, 4]
+    assert "were not among the subsets tried" in found["cost"]
+    assert found["shapley"].title.endswith("in nats")
+    assert "Sampled: random orders" in found["shapley"].note
+
+
+def trial(domains: list[str], value: float, error: float) -> JSON:
+    return {"domains": domains, "value": value, "standard_error": error, "gain": 100 * value}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "all_error", "sentence"),
+    [
+        (["a"], 0.0012, "cost 0.0050 of NDCG@10 on validation (paired standard error between 0.0002 and 0.0022): more"),
+        (["a"], 0.009, "(paired standard error between 0.0080 and 0.0100): no more than chance makes."),
+        (["a"], 0.003, "(paired standard error between 0.0020 and 0.0040): the errors recorded do not tell"),
+        ([], 0.001, "brought 0.0010 more NDCG@10 on validation (paired standard error 0.0010): no more than"),
+        (["a", "b"], 0.001, "All domains are chosen, so that there was no negative transfer to avoid."),
+    ],
+)
+def test_what_all_domains_would_have_cost(chosen: list[str], all_error: float, sentence: str) -> None:
+    trials = [trial([], 0.04, 0.0), trial(["a"], 0.046, 0.001), trial(["a", "b"], 0.041, all_error)]
+    summary = {"sources": ["a", "b"], "chosen": chosen, "trials": trials, "by_source": []}
+    assert sentence in explained(summary)["cost"]
+
+
+def test_all_domains_that_change_nothing_cost_nothing() -> None:
+    trials = [trial([], 0.04, 0.0), trial(["a"], 0.046, 0.001), trial(["a", "b"], 0.046, 0.001)]
+    summary = {"sources": ["a", "b"], "chosen": ["a"], "trials": trials, "by_source": []}
+    assert explained(summary)["cost"] == "On validation all domains come to the same NDCG@10 as the chosen ones."
+
+
+def test_lattice_marks_the_choice_its_path_and_both_ends(whole: tuple[str, Page]) -> None:
+    drawn = whole[0].partition('aria-label="Subsets by size')[2].partition("</svg>")[0]
+    assert re.findall(r'<text class="name halo \w+"[^>]*>([^<]*)<', drawn) == ["no source", "chosen", "all"]
+    assert len(re.findall("<circle", drawn)) == 4
+    (path,) = re.findall(r'<path class="line s1" d="M([^"]*)"', drawn)
+    assert path.count("L") == 1
+
+
+def test_lattice_follows_the_greatest_gain_and_thins() -> None:
+    names = "abcdefg"
+    subsets = [[name for place, name in enumerate(names) if code >> place & 1] for code in range(128)]
+    trials = [trial(s, 0.04 + 0.001 * ("c" in s) + 0.0001 * ("a" in s) - 0.00001 * len(s), 0.001) for s in subsets]
+    figure = lattice({"sources": list(names), "chosen": ["a", "c"], "trials": trials})
+    assert figure.svg.count("<circle") == 64
+    assert "The best 64 of 128 subsets are drawn." in figure.note
+    (path,) = re.findall(r'<path class="line s1" d="M([^"]*)"', figure.svg)
+    heights = [float(step.split()[1]) for step in path.split("L")]
+    assert len(heights) == 3
+    assert heights[0] - heights[1] > 5 * (heights[1] - heights[2]) > 0
+    gap = [t for t in trials if len(t["domains"]) != 1]
+    assert '"line s1"' not in lattice({"sources": list(names), "chosen": ["a", "c"], "trials": gap}).svg
+
+
+def test_a_lattice_of_one_subset_and_bars_of_losses() -> None:
+    svg = str(lattice_figure("t", [Node("no source", 0, 0.0, mark="no source")], [], x="x", y="y").svg)
+    assert "nan" not in svg
+    svg = str(bar_figure("t", [Bar("a", 1.0), Bar("b", -1.0, low=-2.0, high=0.0)], signed=True).svg)
+    places = re.findall(r'<rect class="bar other" x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', svg)
+    (a, width), (b, other) = [(float(x), float(w)) for x, w in places]
+    assert (width, b + other) == (pytest.approx(other, abs=0.11), pytest.approx(a, abs=0.11))
+    assert "b: \N{MINUS SIGN}1.0000" in svg
+
+
+def test_a_selection_that_does_not_say_why_is_shown_as_before(tmp_path: Path) -> None:
+    trials = [{key: value for key, value in t.items() if key != "gain"} for t in SELECT["trials"]]
+    old = {**SUMMARIES, "select": {"target": "garden", "sources": SELECT["sources"], "trials": trials, "chosen": []}}
+    run = make_run(tmp_path / "run", old, {})
+    write_report(run, tmp_path / "report.html")
+    html = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert row_of(html, "All subsets", "pantry")[1:] == ["0.0442", "0.0011"]
+    for absent in ("Shapley", "Subsets by size", "Who gains", "nats", "instead of the chosen"):
+        assert absent not in html
 
 
 OPEN = [{"model": "ease", "low": -0.0001, "high": 0.0049}]

@@ -16,9 +16,19 @@ def score(value: Any) -> str:
     return f"{value:.4f}" if is_number(value) else ABSENT
 
 
-def signed(value: Any) -> str:
+def number(value: Any, digits: int = 3) -> str:
+    """Return a number of any size or sign with `digits` decimals and a real minus."""
+    return f"{value:.{digits}f}".replace("-", "\N{MINUS SIGN}") if is_number(value) else ABSENT
+
+
+def signed(value: Any, digits: int = 4) -> str:
     """Return a difference of metrics with its sign and a real minus."""
-    return f"{value:+.4f}".replace("-", "\N{MINUS SIGN}") if is_number(value) else ABSENT
+    return f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}") if is_number(value) else ABSENT
+
+
+def gain(value: Any, error: Any) -> str:
+    """Return a difference with its standard error."""
+    return f"{signed(value)} \N{PLUS-MINUS SIGN} {score(error)}" if is_number(value) else ABSENT
 
 
 def change(value: Any) -> str:

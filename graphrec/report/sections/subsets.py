@@ -4,17 +4,19 @@ from graphrec.core.types import JSON
 from graphrec.report import formats
 from graphrec.report.charts.bars import Bar, bar_figure
 from graphrec.report.facts import Facts
+from graphrec.report.sections.lattice import lattice
+from graphrec.report.sections.sources import explained
 
 _SHOWN = 16
 """Bars drawn: the best ones, the chosen one and both ends; the table holds all of them."""
 
 
 def subsets(facts: Facts) -> JSON:
-    """Return the scores of the subsets, the candidates with their intervals, and both reasons."""
+    """Return the scores of the subsets, why these sources, the candidates with their intervals, and both reasons."""
     select, adapt = facts.summary("select"), facts.summary("adapt")
     if not select and not adapt:
         return {"missing": "Neither select nor adapt ran."}
-    return {**_trials(select), **_candidates(adapt)}
+    return {**_trials(select), "why": explained(select), **_candidates(adapt)}
 
 
 def _trials(summary: JSON) -> JSON:
@@ -27,11 +29,20 @@ def _trials(summary: JSON) -> JSON:
         for index, t in enumerate(trials)
     ]
     bars = [_bar(t, is_chosen=is_chosen) for t, is_chosen, shown in marked if shown or is_chosen]
+    figures = [bar_figure("Validation NDCG@10 by subset of source domains", bars, note=_NOTE)] if bars else []
+    has_gain = any("gain" in t for t in trials)
     return {
-        "figure": bar_figure("Validation NDCG@10 by subset of source domains", bars, note=_NOTE) if bars else None,
+        "figures": [*figures, *([lattice(summary)] if has_gain else [])],
+        "has_gain": has_gain,
         "hidden": len(trials) - len(bars),
         "trials": [
-            (_name(t.get("domains", [])), formats.score(t["value"]), formats.score(t.get("standard_error")), is_chosen)
+            (
+                _name(t.get("domains", [])),
+                formats.score(t["value"]),
+                formats.score(t.get("standard_error")),
+                formats.signed(t.get("gain"), 1),
+                is_chosen,
+            )
             for t, is_chosen, _ in marked
         ],
         "reason": summary.get("reason", ""),
