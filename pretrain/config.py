@@ -37,6 +37,12 @@ class PretrainConfig:
     negative_power: float = option(
         default=0.0, ge=0, help="Negatives are drawn by popularity to this power; 0 is uniform."
     )
+    popularity: float = option(
+        default=0.0,
+        ge=0,
+        help="Weight of log(1 + events of an item) in the logits of training, and with the temperature in the scores "
+        "that choose the epoch: vectors then need not say what popularity says.",
+    )
     in_batch: bool = option(default=False, help="The batch's own items serve as negatives too.")
     cold_items: bool = option(
         default=False,

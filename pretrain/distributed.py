@@ -126,6 +126,7 @@ def _write_part(parts: Parts, task: PretrainTask, graph: MultiDomainGraph, rank:
     own = own_triples(encoder.knowledge, rank, size)
     tensors |= {f"triple.{name}": torch.from_numpy(getattr(own, name)) for name in TRIPLES}
     tensors |= {f"log_q.{d}": torch.from_numpy(sampler.log_q) for d, sampler in enumerate(task.samplers)}
+    tensors |= {f"offset.{d}": torch.from_numpy(offset) for d, offset in enumerate(task.offsets)}
     for name, parameter in encoder.named_parameters():
         tensors[f"first.{name}"] = parameter.detach()[rank::size] if name in encoder.tables else parameter.detach()
     save_tensors(folder / f"{TASK}.safetensors", tensors)

@@ -104,7 +104,8 @@ def train(
     histories = Histories.of(graph, domains, with_valid=False)
     encoder = make_encoder(graph, histories, domains, config.encoder, seed).to(device)
     started = {"start": start.put_into(encoder, config.encoder.kind)} if start else {}
-    validation = Validation(graph, histories, limit=config.valid_users, seed=seed)
+    popularity = config.popularity * config.temperature
+    validation = Validation(graph, histories, limit=config.valid_users, seed=seed, popularity=popularity)
     task = PretrainTask(encoder, graph, config, validation, seed)
     if not config.distributed.alone:
         regime = Regime(name="sampled", why="several processes", full_bytes=full_bytes(encoder))

@@ -13,23 +13,25 @@ from graphrec.encoders.part import Part
 from graphrec.graph.graph import MultiDomainGraph
 from graphrec.graph.histories import Bags, index_type
 from graphrec.losses.ranking import Offers
+from graphrec.metrics.popularity import popularity_prior
 from graphrec.samplers.negatives import NegativeSampler
 from pretrain.balance import DomainWeights, without_conflict
 from pretrain.config import PretrainConfig
 from pretrain.objectives.base import Step
 from pretrain.objectives.registry import Objectives
-from pretrain.validate import Validation
+from pretrain.validate import Validation, count_events
 
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
     """Events of one domain. `pos`, `neg` are positions in its catalogue; `on` [num_rows, num_domains] is 0 or 1.
 
-    `seed` is that of the step's other random draws, one for all batches of a step. `part` says which
-    rows the batch reads, None where it reads all.
+    `events` are those predicted, by their place in the histories. `seed` is that of the step's other random
+    draws, one for all batches of a step. `part` says which rows the batch reads, None where it reads all.
     """
 
     domain: int
+    events: Index
     bags: Bags
     pos: IntArray
     neg: IntArray
@@ -59,15 +61,17 @@ class PretrainTask:
         self.catalogs = [graph.catalog[domain] for domain in encoder.domains]
         self.events = self._usable()
         self.samplers = [self._sampler(domain) for domain in range(len(self.catalogs))]
+        self.offsets = [self._offset(domain) for domain in range(len(self.catalogs))]
         self.objectives = Objectives(encoder, config, seed).to(encoder.gate.device)
         self.weights = DomainWeights(len(self.catalogs)).to(encoder.gate.device) if config.uncertainty else None
         if config.cold_items:
             self._blank_cold_items()
 
     def parameters(self) -> dict[str, torch.nn.Parameter]:
-        """Return the parameters of the encoder, of the objectives and of the weights of domains."""
+        """Return what is learned of the encoder, of the objectives and of the weights of domains."""
         parts = {"": self.encoder, "objectives.": self.objectives, "weights.": self.weights}
-        return {f"{start}{name}": p for start, part in parts.items() if part for name, p in part.named_parameters()}
+        named = ((f"{start}{name}", p) for start, part in parts.items() if part for name, p in part.named_parameters())
+        return {name: p for name, p in named if p.requires_grad}
 
     @property
     def needs_all(self) -> tuple[str, ...]:
@@ -95,7 +99,9 @@ class PretrainTask:
     def loss(self, batches: Sequence[Batch]) -> torch.Tensor:
         """Return what the objectives make of the batches of a step; for several, the mean over them."""
         self.encoder.hide(self.objectives.hides(batches[0].seed))
+        self.encoder.leave_out(np.concatenate([batch.events for batch in batches]))
         nodes = None if self.sampled else self.encoder.nodes()
+        self.encoder.leave_out(None)
         self.encoder.hide(None)
         losses: list[torch.Tensor] = [self.objectives(self._step(nodes, batch)) for batch in batches]
         if self.weights is not None:
@@ -116,7 +122,7 @@ class PretrainTask:
         pos_place, neg_place = (torch.from_numpy(a).to(device) for a in (batch.pos, batch.neg))
         catalog = torch.from_numpy(self.catalogs[batch.domain]).to(device)
         pos, neg = (encoder.offered(nodes, catalog[place]) for place in (pos_place, neg_place))
-        log_q = torch.from_numpy(self.samplers[batch.domain].log_q).to(device)
+        log_q = torch.from_numpy(self.offsets[batch.domain]).to(device)
         offers = Offers(
             pos=pos,
             neg=neg,
@@ -158,10 +164,13 @@ class PretrainTask:
         return [(np.flatnonzero(several[user[part]]) + part.start).astype(index_type(len(user))) for part in own]
 
     def _sampler(self, domain: int) -> NegativeSampler:
-        catalog, histories = self.catalogs[domain], self.histories
-        place = np.searchsorted(catalog, histories.item[histories.of_domain(domain)])
-        popularity = np.bincount(place, minlength=len(catalog))
-        return NegativeSampler.of(popularity, self.config.negative_power, met_only=self.config.cold_items)
+        count = count_events(self.histories, domain, self.catalogs[domain])
+        return NegativeSampler.of(count, self.config.negative_power, met_only=self.config.cold_items)
+
+    def _offset(self, domain: int) -> FloatArray:
+        """Return what logits give up: how often an item is drawn, less what its popularity is worth."""
+        count = count_events(self.histories, domain, self.catalogs[domain])
+        return self.samplers[domain].log_q - popularity_prior(count, self.config.popularity)
 
     @torch.no_grad()
     def _blank_cold_items(self) -> None:
@@ -194,7 +203,7 @@ class PretrainTask:
             offered = np.concatenate([self.catalogs[domain][np.concatenate([pos, neg])], asked])
             read = replace(bags, item=np.concatenate([bags.item, asked])) if len(asked) else bags
             part = self.encoder.part(read, offered, self.config.kg_fanout, rng)
-        return Batch(domain=domain, bags=bags, pos=pos, neg=neg, on=on, seed=seed, part=part)
+        return Batch(domain=domain, events=events, bags=bags, pos=pos, neg=neg, on=on, seed=seed, part=part)
 
     def _switches(self, rng: np.random.Generator, bags: Bags, domain: int) -> FloatArray:
         on = rng.random(bags.known.shape) >= self.config.view_dropout

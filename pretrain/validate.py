@@ -28,12 +28,14 @@ class Validation:
     """Full ranking of the validation events of each domain, the train events being the history.
 
     Where a domain has more than `limit` users to rank for, that many are drawn, the same in every epoch.
+    `popularity` is its weight in the scores (see `graphrec.metrics.popularity`).
     """
 
     graph: MultiDomainGraph
     histories: Histories
     limit: int | None = None
     seed: int = 0
+    popularity: float = 0.0
 
     @classmethod
     def of(cls, graph: MultiDomainGraph, domains: Sequence[str]) -> "Validation":
@@ -56,7 +58,7 @@ class Validation:
     def ranks(self, encoder: MultiDomainEncoder) -> Iterator[tuple[str, Ranks]]:
         """Yield the ranks of the validation events of each domain that has any."""
         for case in self._cases(encoder):
-            yield case.domain, case.ranks(0.0)
+            yield case.domain, case.ranks(self.popularity)
 
     def choose_popularity(self, encoder: MultiDomainEncoder, unit: float) -> dict[str, float]:
         """Return, by domain, how much popularity is to add to scores; `unit` is the temperature of the loss."""

@@ -164,12 +164,13 @@ def _task(
         encoder,
         graph,
         replace(config, cold_items=False),
-        Validation(graph, histories, limit=limit, seed=seed),
+        Validation(graph, histories, limit=limit, seed=seed, popularity=config.popularity * config.temperature),
         seed,
     )
     task.world, task.sampled, task.seed = world, True, derive_seed(seed, "process", world.rank)
     # How often an item is drawn is what all users make of it.
     task.samplers = [NegativeSampler(tensors[f"log_q.{d}"].numpy(), config.negative_power) for d in range(len(domains))]
+    task.offsets = [tensors[f"offset.{d}"].numpy() for d in range(len(domains))]
     return task
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from graphrec.core.seeds import derive_seed, generator
-from graphrec.core.types import BoolArray, IntArray
+from graphrec.core.types import BoolArray, Index, IntArray
 from graphrec.encoders.config import ViewsConfig
 from graphrec.encoders.part import Part
 from graphrec.encoders.spectral import spectral_vectors
@@ -66,7 +66,8 @@ class MultiDomainEncoder(torch.nn.Module):
         self.domains, self.dim, self.reach, self.kg_weight = domains, options.dim, reach, options.kg_weight
         self.num_items, self.num_nodes = graph.num_items, graph.num_items + graph.num_entities
         gates = torch.full((len(domains), len(domains)), options.gate)
-        self.gate = torch.nn.Parameter(gates.fill_diagonal_(1.0))
+        # With one domain no score depends on the gate but on its sign, which noise would change.
+        self.gate = torch.nn.Parameter(gates.fill_diagonal_(1.0), requires_grad=len(domains) > 1)
         self.knowledge = Knowledge.of(graph, domains)
         self.hidden: torch.Tensor | None = None
         knowledge = knowledge_adjacency(self.knowledge) if options.kg_weight else None
@@ -101,6 +102,12 @@ class MultiDomainEncoder(torch.nn.Module):
 
     def look_at(self, histories: Histories) -> None:
         """Take `histories` for what users had; of no consequence where bags say it all."""
+
+    def leave_out(self, events: Index | None) -> None:
+        """Leave `events` of the histories it looks at out of what `nodes` makes from now on; None brings them back.
+
+        Of no consequence where bags, which leave out what is predicted, say it all.
+        """
 
     def hide(self, edges: BoolArray | None) -> None:
         """Leave the `edges` of `knowledge`, a mask, out of what `nodes` makes from now on; None brings them back."""

@@ -49,6 +49,18 @@ class EncoderConfig(ViewsConfig):
         lt=1,
         help="Triples with less than this share of an even attention are left out (kg_attention).",
     )
+    own_weight: float = option(
+        default=1.0, ge=0, help="Weight of a node's own vector beside what the layers make of it (lightgcn)."
+    )
+    degree_power: float = option(
+        default=0.5,
+        ge=0,
+        le=1,
+        help="A step divides an event by the degrees of both its ends to this power (lightgcn).",
+    )
+    leave_out: bool = option(
+        default=False, help="The events that a training step predicts are left out of its graph (lightgcn)."
+    )
     user_vectors: bool = option(
         default=True, help="Users have vectors of their own beside what their items say of them (lightgcn)."
     )

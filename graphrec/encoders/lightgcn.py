@@ -1,9 +1,12 @@
 """LightGCN with separable domains: each domain's graph is propagated on its own, the items begin with what triples say.
 
     layer 0    items h (see `base`); users a vector of their own per domain, or zero
-    layer k    x_k = D^-1/2 A D^-1/2 x_(k-1)              (He et al. 2020, eq. 7)
-    view       v(u, d) = normalise( sum over k of x_k(u in d) )
-    offered    sum over k of x_k(item), over the domains that list it
+    layer k    x_k = D^-p A D^-p x_(k-1)                  (He et al. 2020, eq. 7, p = 1/2)
+    view       v(u, d) = normalise( sum over k of c_k x_k(u in d) )
+    offered    sum over k of c_k x_k(item), over the domains that list it
+
+c_k is 1 but for the layer 0, where it is `own_weight`; p is `degree_power`. With `leave_out` the events that
+a step predicts are no edges of its graph: otherwise a user is asked for what already stands in their vector.
 
 All domains stand in one matrix whose blocks do not touch, so a step is one sparse product. Where the
 paper has one vector per user, a user has one per domain, or a view could not be switched off; without
@@ -14,13 +17,14 @@ import numpy as np
 import torch
 from torch.nn.functional import normalize
 
-from graphrec.core.types import IntArray
+from graphrec.core.types import Index, IntArray
 from graphrec.encoders.base import MultiDomainEncoder, Nodes, start_vectors
 from graphrec.encoders.config import EncoderConfig
 from graphrec.encoders.unit import unit
 from graphrec.graph.adjacency import propagate, symmetric_adjacency, to_torch
 from graphrec.graph.graph import MultiDomainGraph
-from graphrec.graph.histories import Bags, Histories
+from graphrec.graph.histories import Bags, Histories, index_type
+from graphrec.graph.knowledge import entries, with_zeros
 
 
 class LightGCN(MultiDomainEncoder):
@@ -35,7 +39,10 @@ class LightGCN(MultiDomainEncoder):
         seed: int,
     ) -> None:
         super().__init__(graph, domains, options, reach=0)
-        self.layers = options.layers
+        self.layers, self.own_weight, self.power = options.layers, options.own_weight, options.degree_power
+        self.leaves_out = options.leave_out
+        self.left_out: torch.Tensor | None = None
+        self._edge: Index = np.empty((2, 0), dtype=np.int64)
         self.vector = torch.nn.Parameter(start_vectors(graph, histories, domains, options, seed))
         row, self.num_rows = _user_rows(graph, domains)
         columns = [graph.catalog[domain] for domain in domains]
@@ -60,18 +67,28 @@ class LightGCN(MultiDomainEncoder):
             own = histories.domain == domain
             column[own] = np.searchsorted(items, histories.item[own]) + self.offset[domain]
         num_nodes = self.num_rows + len(self.column_item)
-        events = symmetric_adjacency(row, column + self.num_rows, histories.weight, num_nodes)
+        column += self.num_rows
+        events = symmetric_adjacency(row, column, histories.weight, num_nodes, self.power)
         self.events = to_torch(events, self.row.device)
+        if self.leaves_out:
+            both = np.stack([entries(self.events, row, column), entries(self.events, column, row)])
+            self._edge = both.astype(index_type(2 * len(histories)))
         self.known = torch.from_numpy(np.bincount(row, minlength=self.num_rows) > 0).to(self.row.device)
+
+    def leave_out(self, events: Index | None) -> None:
+        """Leave the edges of `events` out; see `MultiDomainEncoder`. Without the option `leave_out` they stay."""
+        known = events is not None and self.leaves_out
+        self.left_out = torch.from_numpy(self._edge[:, events].ravel()).long().to(self.row.device) if known else None
 
     def nodes(self) -> Nodes:
         """Return users (one row per domain they are in), items and entities after all layers."""
         node = self.spread(self.vector)
         user = self.user if self.user is not None else node.new_zeros(self.num_rows, self.dim)
         layer = torch.cat([user, node[self.column_item]])  # [num_rows + num_columns, dim]
-        total = layer
+        total = self.own_weight * layer
+        events = self.events if self.left_out is None else with_zeros(self.events, self.left_out)
         for _ in range(self.layers):
-            layer = propagate(self.events, layer)
+            layer = propagate(events, layer)
             total = total + layer
         users, columns = total[: self.num_rows], total[self.num_rows :]
         items = torch.zeros_like(node).index_add(0, self.column_item, columns)

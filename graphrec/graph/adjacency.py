@@ -11,15 +11,17 @@ from graphrec.core.types import FloatArray, IntArray
 from graphrec.graph._numba_propagate import WIDTH, multiply
 
 
-def symmetric_adjacency(source: IntArray, target: IntArray, weight: FloatArray, num_nodes: int) -> csr_array:
-    """Return D^-1/2 (A + A^T) D^-1/2 of weighted edges, `[num_nodes, num_nodes]`; a node without edges has a zero row.
+def symmetric_adjacency(
+    source: IntArray, target: IntArray, weight: FloatArray, num_nodes: int, power: float = 0.5
+) -> csr_array:
+    """Return D^-power (A + A^T) D^-power of weighted edges, `[num_nodes, num_nodes]`; no edges make a zero row.
 
-    D has the row sums of A + A^T (LightGCN, He et al. 2020, eq. 7, with weights in place of ones).
+    D has the row sums of A + A^T (LightGCN, He et al. 2020, eq. 7, with weights in place of ones, has a power of 1/2).
     """
     one_way = csr_array((weight.astype(np.float64), (source, target)), shape=(num_nodes, num_nodes))
     both = (one_way + one_way.T).tocsr()
     degree = both.sum(axis=1)
-    scale = np.divide(1.0, np.sqrt(degree), out=np.zeros(num_nodes), where=degree > 0)
+    scale = np.power(degree, -power, out=np.zeros(num_nodes), where=degree > 0)
     return (diags_array(scale) @ both @ diags_array(scale)).tocsr().astype(np.float32)
 
 
