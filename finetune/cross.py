@@ -38,13 +38,18 @@ class Cross:
         most = min(rank, left.shape[1] - 1, right.shape[1] - 1, int(both.sum()) - 1)
         if most < _FEWEST:
             return None
-        itself = np.sqrt(np.asarray(own[both].sum(axis=0), dtype=np.float32)).ravel() if theirs is own else 0.0
-        product = LinearOperator(
-            (left.shape[1], right.shape[1]),
-            matvec=lambda v: left.T @ (right @ np.ravel(v)) - itself * np.ravel(v),
-            rmatvec=lambda v: right.T @ (left @ np.ravel(v)) - itself * np.ravel(v),
-            dtype=np.float32,
-        )
+        # An item that goes together with itself is no news; between two domains there is none such.
+        itself = np.sqrt(np.asarray(own[both].sum(axis=0), dtype=np.float32)).ravel()
+
+        def forward(v: FloatArray) -> FloatArray:
+            found = left.T @ (right @ np.ravel(v))
+            return np.asarray(found - itself * np.ravel(v) if theirs is own else found)
+
+        def back(v: FloatArray) -> FloatArray:
+            found = right.T @ (left @ np.ravel(v))
+            return np.asarray(found - itself * np.ravel(v) if theirs is own else found)
+
+        product = LinearOperator((left.shape[1], right.shape[1]), matvec=forward, rmatvec=back, dtype=np.float32)
         # A start that is given makes the result the same every time.
         start = np.ones(min(product.shape), dtype=np.float32)
         u, size, v = svds(product, k=most, v0=start)

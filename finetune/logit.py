@@ -112,7 +112,7 @@ class _Problem:
             chance /= mass
             mean = np.matmul(chance[:, None, :], part)[:, 0]
             slope += (part[every, taken] - mean).sum(axis=0)
-            weighed = (np.sqrt(chance)[:, :, None] * part).reshape(-1, size)
+            weighed = (np.sqrt(chance)[:, :, None] * part).reshape(chance.size, size)
             information += weighed.T @ weighed - mean.T @ mean
         return value, slope, information
 

@@ -12,7 +12,7 @@ from graphrec.stages.ingest import input_files, read
 
 CONFIGS = Path(__file__).parent.parent / "configs"
 SHIPPED = {path.stem: path for path in sorted(CONFIGS.glob("*.yaml"))}
-NO_PUBLIC_SET = {"amazon5_time", "arrival", "demo", "distributed", "own_tables", "planted", "quick"}
+NO_PUBLIC_SET = {"amazon5_time", "arrival", "demo", "distributed", "own_tables", "planted", "quick", "sweep"}
 """Variants of a set that is checked under another name, and data that a user or the package brings."""
 
 

@@ -1,0 +1,116 @@
+"""What scores are made of: items that go together, knowledge as a bridge, closed-form maps, the conditional logit."""
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_array
+
+from finetune.bridge import bridge, unit_rows
+from finetune.channels import OWN, POPULARITY, Channel, joined, spread
+from finetune.cross import Cross
+from finetune.logit import Choices, fit_logit
+from finetune.maps import Residuals, SourceMap
+
+RNG = np.random.default_rng(0)
+
+
+def history(rows: int, columns: int, share: float, seed: int) -> csr_array:
+    return csr_array((np.random.default_rng(seed).random((rows, columns)) < share).astype(np.float32))
+
+
+def test_cross_is_the_damped_counts_at_full_rank():
+    theirs, own = history(60, 7, 0.3, 1), history(60, 9, 0.3, 2)
+    cross = Cross.of(theirs, own, rank=99)
+    both = (theirs.sum(axis=1) > 0) & (own.sum(axis=1) > 0)
+    x, y = theirs.toarray()[both], own.toarray()[both]
+    counts = (x / np.sqrt(x.sum(axis=0))).T @ y
+    # One triplet short of all 7: what is left out is the smallest one.
+    left, size, right = np.linalg.svd(counts, full_matrices=False)
+    assert cross.source @ cross.item.T == pytest.approx((left[:, :6] * size[:6]) @ right[:6], abs=1e-4)
+    user = cross.users(theirs[:3])
+    length = np.sqrt(np.maximum(theirs[:3].toarray().sum(axis=1), 1))[:, None]
+    assert user == pytest.approx(theirs[:3].toarray() @ cross.source / length, abs=1e-5)
+
+
+def test_an_item_does_not_go_together_with_itself():
+    own = history(80, 12, 0.3, 3)
+    cross = Cross.of(own, own, rank=11)
+    x = own.toarray()[own.sum(axis=1) > 0]
+    counts = (x / np.sqrt(x.sum(axis=0))).T @ x
+    np.fill_diagonal(counts, 0)
+    assert cross.source @ cross.item.T == pytest.approx(counts, abs=float(0.05 * counts.max()))
+
+
+def test_too_few_users_in_both_make_no_cross():
+    theirs, own = csr_array((50, 7), dtype=np.float32), history(50, 9, 0.3, 2)
+    assert Cross.of(theirs, own, rank=8) is None
+
+
+def test_items_are_described_by_what_shares_their_entities():
+    # Entities 0 and 1; source items a, b with vectors e1, e2 are tied to them; entity 2 has nobody.
+    theirs = csr_array(np.array([[1, 0, 0], [0, 1, 0]], dtype=np.float32))
+    mine = csr_array(np.array([[1, 0, 0], [1, 1, 0], [0, 0, 1]], dtype=np.float32))
+    found = bridge(mine, theirs, np.eye(2, dtype=np.float32))
+    assert found == pytest.approx(np.array([[1, 0], [2**-0.5, 2**-0.5], [0, 0]]), abs=1e-6)
+
+
+def test_the_logit_finds_the_weights_that_made_the_choices():
+    weight = np.array([1.5, -0.7, 0.0])
+    features = RNG.normal(size=(4000, 12, 3)).astype(np.float32)
+    size = RNG.integers(4, 13, size=4000)
+    score = features @ weight + RNG.gumbel(size=(4000, 12))
+    score[np.arange(12) >= size[:, None]] = -np.inf
+    choices = Choices(features=features, size=size, pos=score.argmax(axis=1))
+    found = fit_logit(choices, (0, 1, 2))
+    assert np.abs(found.weight - weight) == pytest.approx(np.zeros(3), abs=3.5 * found.error.max())
+    assert 0.01 < found.error.max() < 0.04
+    again = fit_logit(choices, (0, 1, 2), start=np.array([5.0, 5.0, 5.0]))
+    assert again.weight == pytest.approx(found.weight, abs=1e-3)
+    # Without anything to go by, each of the real candidates is as likely.
+    assert fit_logit(choices, ()).value == pytest.approx(-np.log(size), abs=1e-5)
+
+
+def test_ndcg_of_choices_by_hand():
+    choices = Choices(features=np.zeros((3, 3, 1), np.float32), size=np.array([3, 2, 3]), pos=np.array([0, 1, 2]))
+    scores = np.array([[3, 2, 1], [2, 1, 9], [1, 1, 1]], dtype=np.float32)
+    # Ranks 0, 1 (the third candidate is not real) and 1 (a tie of three).
+    assert choices.ndcg(scores, 10) == pytest.approx((1 + 2 / np.log2(3)) / 3)
+    assert choices.ndcg(scores, 1) == pytest.approx(1 / 3)
+
+
+def test_a_map_points_from_views_to_what_their_users_take():
+    item = unit_rows(RNG.normal(size=(200, 6)).astype(np.float32))
+    taste = RNG.normal(size=(5000, 6)).astype(np.float32)
+    pos = (3 * taste @ item.T + RNG.gumbel(size=(5000, 200))).argmax(axis=1)
+    turn = np.linalg.qr(RNG.normal(size=(6, 6)))[0].astype(np.float32)
+    views = {"knows": unit_rows(taste @ turn), "not": unit_rows(RNG.normal(size=(5000, 6)).astype(np.float32))}
+    views["few"] = np.zeros((5000, 6), dtype=np.float32)
+    nothing = np.zeros((5000, 6), dtype=np.float32)
+    residuals = Residuals.of(nothing, pos, item, np.zeros(200, np.float32), np.arange(200))
+    maps = residuals.maps(views, ridge=1.0)
+    assert set(maps) == {"knows", "not"}
+    assert np.corrcoef(maps["knows"](views["knows"]).ravel(), taste.ravel())[0, 1] > 0.8
+    assert np.abs(maps["not"].matrix).max() < 0.2 * np.abs(maps["knows"].matrix).max()
+
+
+def test_who_has_no_view_gets_nothing_from_a_map():
+    made = SourceMap(np.array([1.0, 0.0], np.float32), np.eye(2, dtype=np.float32))
+    assert made(np.array([[2.0, 1.0], [0.0, 0.0]], np.float32)).tolist() == [[1.0, 1.0], [0.0, 0.0]]
+
+
+def test_joined_vectors_give_the_weighted_sum_of_channels():
+    channels = [
+        Channel(kind=OWN, source="", user=RNG.normal(size=(4, 3)), item=RNG.normal(size=(5, 3))),
+        Channel(kind=POPULARITY, source="", user=np.ones((4, 1)), item=RNG.normal(size=(5, 1))),
+        Channel(kind="users", source="a", user=RNG.normal(size=(4, 3)), item=np.zeros((5, 3))),
+        Channel(kind="cross", source="a", user=RNG.normal(size=(4, 2)), item=RNG.normal(size=(5, 2))),
+        Channel(kind="entities", source="b", user=RNG.normal(size=(4, 6)), item=RNG.normal(size=(5, 6))),
+    ]
+    channels[2] = Channel(kind="users", source="a", user=channels[2].user, item=channels[0].item)
+    weight = {"own": 0.7, "popularity": 0.2, "users:a": 1.1, "cross:a": 0.4}
+    user, item = joined(channels, weight)
+    want = sum(weight.get(c.name, 0) * (c.user @ c.item.T) for c in channels)
+    assert user @ item.T == pytest.approx(want, abs=1e-5)
+    # The channel without a weight takes no column.
+    assert user.shape[1] == 3 + 2 + 1 and (user[:, -1] == 1).all()
+    rows, items = np.arange(4), np.arange(5)
+    assert spread([channels[1]], weight, rows, items) == pytest.approx(0.2 * channels[1].item.std(), rel=1e-5)
