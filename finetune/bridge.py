@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy.sparse import csr_array
 
-from graphrec.core.types import FloatArray, IntArray
+from graphrec.core.types import FloatArray
 from graphrec.encoders.pretrained import FULL, TRAIN, Pretrained
 from graphrec.graph.graph import MultiDomainGraph
 
@@ -22,19 +22,26 @@ _ITSELF = 2.0
 
 
 def bridges(
-    graph: MultiDomainGraph, domain: str, pretrained: Pretrained, sources: Sequence[str]
+    graph: MultiDomainGraph, domain: str, beside: MultiDomainGraph, pretrained: Pretrained, sources: Sequence[str]
 ) -> dict[str, Mapping[str, FloatArray]]:
-    """Return, per history and source, the items of `domain` as the source describes them."""
-    ties, catalog = item_ties(graph), graph.catalog[domain]
-    found: dict[str, Mapping[str, FloatArray]] = {}
+    """Return, per history and source, the items of `domain` in `graph` as the source, in `beside`, describes them.
+
+    Entities have the same numbers in both; items do where both are one graph, and then an item may be in both domains.
+    """
+    catalog, theirs, found = graph.catalog[domain], item_ties(beside), dict[str, Mapping[str, FloatArray]]()
+    mine = item_ties(graph)[catalog]
     for history in (TRAIN, FULL):
-        found[history] = {
-            name: made
-            for name in sources
-            if name in pretrained.item.get(history, {})
-            and name in graph.catalog
-            and (made := _bridge(ties, catalog, graph.catalog[name], pretrained.item[history][name])).any()
-        }
+        made = {}
+        for name in sources:
+            if name in beside.catalog and name in pretrained.item.get(history, {}):
+                item, source = pretrained.item[history][name], beside.catalog[name]
+                described = bridge(mine, theirs[source], item)
+                if graph is beside:
+                    _, own, other = np.intersect1d(catalog, source, assume_unique=True, return_indices=True)
+                    described[own] += _ITSELF * item[other]
+                if described.any():
+                    made[name] = unit_rows(described)
+        found[history] = made
     return found
 
 
@@ -61,13 +68,6 @@ def bridge(mine: csr_array, theirs: csr_array, item: FloatArray) -> FloatArray:
     tied = np.bincount(theirs.indices, minlength=theirs.shape[1])
     entity *= np.log1p(theirs.shape[0] / np.maximum(tied, 1)).astype(np.float32)[:, None]
     return unit_rows(np.asarray(mine @ entity, dtype=np.float32))
-
-
-def _bridge(ties: csr_array, catalog: IntArray, source: IntArray, item: FloatArray) -> FloatArray:
-    described = bridge(ties[catalog], ties[source], item)
-    _, mine, yours = np.intersect1d(catalog, source, assume_unique=True, return_indices=True)
-    described[mine] += _ITSELF * item[yours]
-    return unit_rows(described)
 
 
 def unit_rows(matrix: FloatArray) -> FloatArray:

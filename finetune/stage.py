@@ -12,7 +12,7 @@ from finetune.task import CUTOFF
 from graphrec.core import files
 from graphrec.core.records import Record
 from graphrec.core.stage import StageContext
-from graphrec.encoders.pretrained import Pretrained
+from graphrec.encoders.pretrained import SOURCES, Pretrained
 from graphrec.graph.graph import MultiDomainGraph
 
 
@@ -40,10 +40,13 @@ def run_adapt(context: StageContext, config: AdaptConfig) -> None:
 
 def _target(context: StageContext) -> Target:
     graph = MultiDomainGraph.load(context.inputs["merge"].path)
-    pretrained = Pretrained.load(context.inputs["pretrain"].path)
+    before = context.inputs["pretrain"].path
+    pretrained = Pretrained.load(before)
     # In the order of pretraining, whatever order the run names them in.
     sources = [domain for domain in pretrained.domains if domain in context.sources]
-    return Target.of(graph, context.target, pretrained, sources)
+    # A run that inherits its views has the sources' events and knowledge from there.
+    beside = MultiDomainGraph.load(before / SOURCES) if (before / SOURCES).is_dir() else None
+    return Target.of(graph, context.target, pretrained, sources, beside)
 
 
 def _records(context: StageContext, stage: str, values: Mapping[str, float | None]) -> list[Record]:

@@ -34,8 +34,19 @@ class Target:
     view_dim: int
 
     @classmethod
-    def of(cls, graph: MultiDomainGraph, domain: str, pretrained: Pretrained, sources: Sequence[str]) -> "Target":
-        """Cut `domain` out of `graph` and put the views of `sources` beside it."""
+    def of(
+        cls,
+        graph: MultiDomainGraph,
+        domain: str,
+        pretrained: Pretrained,
+        sources: Sequence[str],
+        beside: MultiDomainGraph | None = None,
+    ) -> "Target":
+        """Cut `domain` out of `graph` and put the views of `sources` beside it.
+
+        `beside` holds the sources' events and knowledge where `graph` does not, with its numbers of users and entities.
+        """
+        beside = graph if beside is None else beside
         views = {h: {d: pretrained.user_views[h][d] for d in sources} for h in (TRAIN, FULL)}
         assert all(len(view) == graph.num_users for by_source in views.values() for view in by_source.values())
         return cls(
@@ -43,8 +54,8 @@ class Target:
             graph=target_graph(graph, domain),
             sources=tuple(sources),
             views=views,
-            bridges=bridges(graph, domain, pretrained, sources),
-            elsewhere=_elsewhere(graph, sources),
+            bridges=bridges(graph, domain, beside, pretrained, sources),
+            elsewhere=_elsewhere(beside, sources),
             view_dim=pretrained.dim,
         )
 

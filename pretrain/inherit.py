@@ -14,7 +14,8 @@ from graphrec.core.ids import IdMap
 from graphrec.core.stage import StageContext
 from graphrec.core.types import FloatArray, IntArray
 from graphrec.data.dataset import Dataset, load_dataset
-from graphrec.encoders.pretrained import Pretrained
+from graphrec.encoders.pretrained import SOURCES, Pretrained
+from graphrec.graph.graph import Edges, EventEdges, MultiDomainGraph
 from pretrain.config import InheritConfig
 
 
@@ -25,6 +26,8 @@ def run(context: StageContext, config: InheritConfig) -> None:
     new = load_dataset(context.inputs["ingest"].path)
     pretrained = Pretrained.load(base.current("pretrain").path)
     realign(pretrained, known, new).save(context.out)
+    (context.out / SOURCES).mkdir()
+    realign_graph(MultiDomainGraph.load(base.current("merge").path), known, new).save(context.out / SOURCES)
     context.finish(
         {
             "domains": pretrained.domains,
@@ -61,6 +64,40 @@ def realign(pretrained: Pretrained, known: Dataset, new: Dataset) -> Pretrained:
         item=pretrained.item,
         entity=_gather(pretrained.entity, entities),
     )
+
+
+def realign_graph(graph: MultiDomainGraph, known: Dataset, new: Dataset) -> MultiDomainGraph:
+    """Return `graph` with the user and entity numbers of `new`; events and edges of the unknown are left out."""
+    users = _numbers(known_rows(known.users, new.users), graph.num_users)
+    entities = _numbers(known_rows(known.entities, new.entities), graph.num_entities)
+    number = {"item": np.arange(graph.num_items), "entity": entities}
+    events, knowledge = {}, {}
+    for domain, edges in graph.events.items():
+        kept = np.flatnonzero(users[edges.user] >= 0)
+        kept = kept[np.argsort(users[edges.user[kept]], kind="stable")]
+        events[domain] = EventEdges(
+            user=users[edges.user[kept]], item=edges.item[kept], valid=edges.valid[kept], weight=edges.weight[kept]
+        )
+    for (source, relation, target), ends in graph.knowledge.items():
+        head, tail = number[source][ends.source], number[target][ends.target]
+        kept = np.flatnonzero((head >= 0) & (tail >= 0))
+        kept = kept[np.lexsort((tail[kept], head[kept]))]
+        knowledge[source, relation, target] = Edges(source=head[kept], target=tail[kept], weight=ends.weight[kept])
+    return MultiDomainGraph(
+        num_users=len(new.users),
+        num_items=graph.num_items,
+        num_entities=len(new.entities),
+        catalog=graph.catalog,
+        events=events,
+        knowledge=knowledge,
+    )
+
+
+def _numbers(rows: IntArray, size: int) -> IntArray:
+    """Turn old numbers by new ones into new numbers by old ones, -1 where there is none."""
+    found = np.full(size, -1, dtype=np.int64)
+    found[rows[rows >= 0]] = np.flatnonzero(rows >= 0)
+    return found
 
 
 def known_rows(known: IdMap, new: IdMap) -> IntArray:

@@ -295,3 +295,25 @@ def dense_bag_sum(z, row, weight, start):
     ends = [*start[1:].tolist(), len(row)]
     each = z[row] * weight[:, None]
     return torch.stack([each[low:high].sum(dim=0) for low, high in zip(start.tolist(), ends, strict=True)])
+
+
+@torch.no_grad()
+def test_lightgcn_leaves_out_what_a_step_predicts_and_weighs_as_told():
+    options = {"own_weight": 0.25, "degree_power": 0.4, "leave_out": True}
+    model = made("lightgcn", dim=8, layers=2, kg_weight=0.0, **options)
+    start = torch.cat([model.user, model.vector[:4]])
+    a = torch.zeros(7, 7)
+    for row, column in ((0, 3), (0, 4), (1, 4), (2, 5), (2, 6)):
+        a[row, column] = a[column, row] = 1
+    a = a / (a.sum(0)[:, None] * a.sum(0)) ** 0.4
+    without = a.clone()
+    without[0, 4] = without[4, 0] = without[2, 5] = without[5, 2] = 0
+    # Events in the order of the histories: (0,0) (0,1) (1,1) of domain a, (0,2) (0,3) of b.
+    for events, matrix in ((np.array([1, 3]), without), (None, a)):
+        model.leave_out(events)
+        nodes, want = model.nodes(), 0.25 * start + matrix @ start + matrix @ matrix @ start
+        assert torch.allclose(torch.cat([nodes.user, nodes.score[:4]]), want, atol=1e-6)
+    stays = made("lightgcn", dim=8, layers=2, kg_weight=0.0)
+    before = stays.nodes().user
+    stays.leave_out(np.array([1, 3]))
+    assert torch.equal(stays.nodes().user, before)

@@ -1,5 +1,7 @@
 """Pretraining on a toy world with one right answer, and its edges: no sources, one source, resume."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,11 +10,14 @@ from graphrec.core.tracking import NullTracker
 from graphrec.core.workspace import Workspace
 from graphrec.encoders.config import EncoderConfig
 from graphrec.encoders.pretrained import FULL, TRAIN
-from graphrec.encoders.registry import ENCODERS
+from graphrec.encoders.registry import ENCODERS, make_encoder
 from graphrec.graph.graph import Edges, EventEdges, MultiDomainGraph
+from graphrec.graph.histories import Histories
 from graphrec.training.config import FitConfig
 from pretrain.config import PretrainConfig
 from pretrain.stage import pretrain
+from pretrain.task import PretrainTask
+from pretrain.validate import Validation
 
 CONFIG = PretrainConfig(
     encoder=EncoderConfig(dim=16),
@@ -145,3 +150,42 @@ def test_without_validation_events_the_last_epoch_counts(tmp_path):
     made = run(graph, ("a",), tmp_path / "w")
     assert made.summary["best_epoch"] == 10 and made.records == []
     assert torch.isfinite(torch.from_numpy(made.pretrained.item[TRAIN]["a"])).all()
+
+
+def test_popularity_in_the_loss_is_an_offset_of_the_logits(tmp_path):
+    graph = checkerboard(("a",))
+    histories = Histories.of(graph, ("a",), with_valid=False)
+    count = np.bincount(histories.item, minlength=20)
+    encoder = make_encoder(graph, histories, ("a",), CONFIG.encoder, 0)
+    validation = Validation.of(graph, ("a",))
+    plain, prior = (
+        PretrainTask(encoder, graph, replace(CONFIG, popularity=weight), validation, 0) for weight in (0.0, 0.5)
+    )
+    np.testing.assert_allclose(plain.offsets[0] - prior.offsets[0], 0.5 * np.log1p(count), rtol=1e-5)
+    assert np.array_equal(plain.offsets[0], plain.samplers[0].log_q)
+
+
+def test_popularity_counts_in_the_scores_that_choose_the_epoch(tmp_path):
+    # Everybody's held-out item is item 0 or 1, the most popular of its parity: popularity alone ranks it first.
+    graph = checkerboard(("a",))
+    config = replace(CONFIG, popularity=1.0, fit=replace(CONFIG.fit, epochs=0))
+    validation = Validation.of(graph, ("a",))
+    weighted = replace(validation, popularity=100.0)
+    encoder = make_encoder(graph, validation.histories, ("a",), config.encoder, 0)
+    (_, ranks), (_, plain) = *weighted.ranks(encoder), *validation.ranks(encoder)
+    count = np.bincount(validation.histories.item, minlength=20)
+    order = np.argsort(-count[ranks.item], kind="stable")
+    assert (
+        np.corrcoef(count[ranks.item][order], ranks.value[order])[0, 1]
+        < -0.5
+        < np.corrcoef(count[plain.item], plain.value)[0, 1]
+    )
+
+
+def test_a_lone_domain_does_not_train_its_gate(tmp_path):
+    # No score depends on it but on its sign: decay and noise once took it through zero, and every score with it.
+    graph = checkerboard(("a",))
+    encoder = make_encoder(graph, Histories.of(graph, ("a",), with_valid=False), ("a",), CONFIG.encoder, 0)
+    task = PretrainTask(encoder, graph, CONFIG, Validation.of(graph, ("a",)), 0)
+    assert "gate" not in task.parameters() and "score" in task.parameters()
+    assert run(graph, ("a",), tmp_path / "w").parameters["gate"].item() == 1

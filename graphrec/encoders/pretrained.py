@@ -14,6 +14,9 @@ from graphrec.core.types import FloatArray
 TRAIN, FULL = "train", "full"
 """The two histories: train events (to choose on validation), train and validation events (to test)."""
 
+SOURCES = "sources"
+"""Folder beside the arrays with the graph of the sources, where the run itself does not have it."""
+
 _NAME = "pretrained"
 
 
