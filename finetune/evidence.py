@@ -10,7 +10,8 @@ or three by NDCG@10.
 
 The last term is `penalty` times that of the Bayesian information criterion (Schwarz 1978); twice by default, as the
 best of many subsets is looked for. Weights of sources are never negative: a map that points the wrong way on validation
-is not turned around, it is left out. What popularity counts for is then chosen by NDCG@10 among the candidates.
+is not turned around, it is left out. What popularity and the own view count for is then chosen by NDCG@10 among the
+candidates.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,6 +42,9 @@ Subset = tuple[str, ...]
 _FOLDS = 5
 _POPULARITY = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0)
 """Weights of log(1 + events) to choose from, in nats."""
+_OWN = (0.0, 0.3, 0.6, 1.6)
+"""Shares of the likelihood's weight of the own view to choose from."""
+_CLEARLY = 1.005
 _SAMPLE = 256
 """Users and items over which the size of a channel's scores is taken."""
 
@@ -173,18 +177,25 @@ class Evidence:
             columns = tuple(column for place, column in enumerate(columns) if place not in gone)
 
     def _settled(self, found: Logit, columns: tuple[int, ...]) -> Real:
-        """Return the weights with that of popularity chosen anew, by NDCG@10 among the candidates.
+        """Return the weights with those of popularity and of the own view chosen anew, by NDCG@10 among the candidates.
 
-        They were drawn with popularity in view, so that among them likelihood says too little for it, or too much.
+        The best items by these two are candidates of everybody, so that likelihood says too little for them there, or
+        too much. Each is tried at a few values, twice in turn, and moved where that is clearly better.
         """
-        place = next(i for i, c in enumerate(columns) if self.channels[c].kind == POPULARITY)
-        weight, choices = found.weight.copy(), self.choices
-        weight[place] = 0.0
-        rest = choices.features[:, :, columns] @ weight.astype(np.float32)
-        popularity = choices.features[:, :, columns[place]]
+        features, weight = self.choices.features[:, :, columns], found.weight.copy()
+        place = {self.channels[column].kind: at for at, column in enumerate(columns) if column < 2}
         # Below zero the best items would be unpopular ones that are no candidates.
-        tried = (max(0.0, float(found.weight[place])), *_POPULARITY)
-        weight[place] = max(tried, key=lambda share: choices.ndcg(rest + np.float32(share) * popularity, CUTOFF))
+        weight[place[POPULARITY]] = max(0.0, weight[place[POPULARITY]])
+        best = self.choices.ndcg(features @ weight.astype(np.float32), CUTOFF)
+        for kind in (POPULARITY, OWN) * 2:
+            at, usual = place[kind], weight[place[kind]]
+            rest = weight.copy()
+            rest[at] = 0.0
+            others = features @ rest.astype(np.float32)
+            for value in _POPULARITY if kind == POPULARITY else (share * usual for share in _OWN):
+                reached = self.choices.ndcg(others + np.float32(value) * features[:, :, at], CUTOFF)
+                if reached > best * _CLEARLY:
+                    best, weight[at] = reached, value
         return weight
 
     def _fit_columns(self, columns: tuple[int, ...], start: Mapping[int, float]) -> Logit:
