@@ -56,7 +56,8 @@ QUALITY = PretrainConfig(
     popularity=1.0,
     balance=1.0,
 )
-"""Chosen on matched validation events (seed 0), one option at a time, at 20 to 25 epochs with 4,096 negatives.
+"""Chosen on matched validation events (seed 0), option by option, at 20 to 25 epochs with 4,096 negatives; the whole
+set together, with 32 epochs and 8,192, has no validation of its own.
 
 NDCG@20 there, each with its own best weight of popularity, from .1404 without `popularity` to .1456 with .7 (.1459
 with 1); `leave_out` .1456 for .1447; `own_weight` 0 .1463, .4 .1456; `degree_power` .4 .1456 for .1440 (at `own_weight`
