@@ -321,6 +321,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--print", action="store_true", help="Only print the table of what is there.")
     options = parser.parse_args()
     options.targets = options.targets or list(SETS[options.set])
+    # Its split is given: there is one regime.
+    options.regimes = [WARM] if options.set == "xmrec5" else options.regimes
+    if options.override:
+        options.out /= "-".join(sorted(options.override)).replace("/", "_")
     return options
 
 

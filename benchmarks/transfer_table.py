@@ -32,7 +32,7 @@ def table(cells: Sequence[JSON]) -> str:
 
 
 def _row(key: tuple[str, str, str], found: Sequence[JSON]) -> str:
-    names = found[0]["models"]
+    names = [name for name in found[0]["models"] if all(name in row["models"] for row in found)]
     means = {name: [statistics.mean(row["models"][name][METRIC]) for row in found] for name in names}
     best = max((n for n in means if n != OURS), key=lambda n: statistics.mean(means[n]))
     gain, low, high = _difference(found, OURS, best)
@@ -52,8 +52,10 @@ def _row(key: tuple[str, str, str], found: Sequence[JSON]) -> str:
 
 
 def _difference(found: Sequence[JSON], ours: str, other: str) -> tuple[float, float, float]:
-    """Return the mean gain per user and its 95 % interval over all seeds' users together."""
-    users = {name: np.concatenate([row["models"][name][METRIC] for row in found]) for name in (ours, other)}
+    """Return the mean gain per user and its 95 % interval; where seeds ask the same users, these are averaged first."""
+    cells = {name: [np.array(row["models"][name][METRIC]) for row in found] for name in (ours, other)}
+    same = found[0]["cell"]["regime"] == "warm"
+    users = {name: np.mean(values, axis=0) if same else np.concatenate(values) for name, values in cells.items()}
     gain = Bootstrap.draw(users, seed=0).difference(ours, other)
     return gain.mean, gain.low, gain.high
 

@@ -46,6 +46,7 @@ HELPFUL, SHIPPED = "helpful", ("chosen", "all_domains", "target_only")
 def main() -> None:
     """Measure the worlds that are missing and print the table."""
     options = _arguments()
+    options.out /= "-".join(sorted(options.set)).replace("/", "_")
     path = options.out / f"worlds-{options.kind}{'-disjoint' if options.disjoint else ''}.jsonl"
     options.out.mkdir(parents=True, exist_ok=True)
     done = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []

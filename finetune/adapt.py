@@ -31,6 +31,9 @@ from graphrec.metrics.measures import Values
 from graphrec.training.loop import FitResult, fit
 
 CHOSEN, TARGET_ONLY, ALL_DOMAINS = "chosen", "target_only", "all_domains"
+_SAMPLE = 512
+_FEWEST = 10
+"""Validation users whom a candidate must serve differently before their mean can be sure of anything."""
 _TUNED = {"gate": (), "adapter": ("map",), "full": ("encoder", "map")}
 
 
@@ -49,7 +52,7 @@ class Fitted:
 
     def vectors(self, target: Target) -> tuple[FloatArray, FloatArray]:
         """Return user and item vectors, popularity last, whose inner products are scores; the history is all events."""
-        return joined(self.view(target, FULL).channels(self.parts), self.weight)
+        return joined(self.view(target, FULL).channels(self.parts, self.weight), self.weight)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,9 +105,11 @@ def adapt(
     for prefix, name in used.items():
         user, item = final[name].vectors(target)
         arrays |= {f"{prefix}user": user, f"{prefix}item": item}
-    arrays["full.item"] = final[shipped].view(target, FULL).item
-    arrays["train.item"] = candidates[shipped].fitted.view(target, TRAIN).item
-    channels = final[shipped].view(target, FULL).channels(final[shipped].parts)
+    some = np.linspace(0, target.graph.num_users - 1, min(target.graph.num_users, _SAMPLE)).astype(np.int64)
+    view = final[shipped].view(target, FULL, some)
+    arrays["full.item"] = view.item
+    arrays["train.item"] = candidates[shipped].fitted.view(target, TRAIN, some).item
+    channels = view.channels(final[shipped].parts, final[shipped].weight)
     summary = {
         "target": target.domain,
         "candidates": [{**row, "domains": list(candidates[row["name"]].subset)} for row in decision.rows],
@@ -151,15 +156,20 @@ def guard(values: Mapping[str, Values], *, samples: int, seed: int) -> Decision:
         for place, name in enumerate(bootstrap.models)
     ]
     rivals = [name for name in values if name != CHOSEN]
-    if CHOSEN in values and all(bootstrap.difference(CHOSEN, rival).low > 0 for rival in rivals):
+    if CHOSEN in values and all(_surely_better(values, bootstrap, CHOSEN, rival) for rival in rivals):
         return Decision(CHOSEN, f"Its validation gain is surely above zero: {_gains(bootstrap, CHOSEN, rivals)}.", rows)
     said = f"The chosen subset is not surely better: {_gains(bootstrap, CHOSEN, rivals)}. " if CHOSEN in values else ""
     if ALL_DOMAINS not in values:
         return Decision(TARGET_ONLY, "There is no source domain.", rows)
     over = _gains(bootstrap, ALL_DOMAINS, [TARGET_ONLY])
-    if bootstrap.difference(ALL_DOMAINS, TARGET_ONLY).low > 0:
+    if _surely_better(values, bootstrap, ALL_DOMAINS, TARGET_ONLY):
         return Decision(ALL_DOMAINS, f"{said}All domains are surely better than none: {over}.", rows)
     return Decision(TARGET_ONLY, f"{said}All domains are not surely better than none: {over}.", rows)
+
+
+def _surely_better(values: Mapping[str, Values], bootstrap: Bootstrap, name: str, rival: str) -> bool:
+    differ = np.count_nonzero(values[name] != values[rival])
+    return bool(differ >= _FEWEST and bootstrap.difference(name, rival).low > 0)
 
 
 def _gains(bootstrap: Bootstrap, name: str, rivals: list[str]) -> str:
@@ -210,7 +220,7 @@ class Fitting:
             weight = evidence.weights(subset).value
             fitted = Fitted(encoder=base, parts=evidence.parts, weight=weight)
             fitted, result = self._tuned(fitted, TRAIN, self.config, name)
-            values = evidence.held_out(subset) if result is None else self._tuned_values(fitted)
+            values = evidence.held_out(subset) if self.config.tune == "gate" else self._tuned_values(fitted)
             found[name] = Candidate(
                 subset=subset,
                 fitted=fitted,
@@ -223,14 +233,14 @@ class Fitting:
 
     def _tuned_values(self, fitted: Fitted) -> Values:
         users = np.unique(self.target.valid[0])
-        scorer = scorer_of(fitted.view(self.target, TRAIN, users).channels(fitted.parts), fitted.weight)
+        scorer = scorer_of(fitted.view(self.target, TRAIN, users).channels(fitted.parts, fitted.weight), fitted.weight)
         return user_ndcg(self.target, scorer, users)
 
     def final(self, epochs: int, candidates: Mapping[str, Candidate], ridge: float) -> dict[str, Fitted]:
         """Fit again on train and validation events: as many epochs as were best, the weights that validation chose."""
         base, _ = self.base(FULL, replace(self.config, fit=replace(self.config.fit, epochs=epochs)))
         target, parts = self.target, Parts()
-        if any(candidate.weight for candidate in candidates.values()):
+        if len(target.valid[0]):
             without = share_without(View.of(base, target, TRAIN, np.unique(target.valid[0])))
             residuals, views = residuals_of(base, target, FULL, self.config.evidence, self.seed, without)
             own, crosses = crosses_of(target, FULL, self.config.evidence)

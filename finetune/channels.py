@@ -89,29 +89,35 @@ class View:
         """Return log(1 + events) of each item."""
         return np.log1p(self.count).astype(np.float32)
 
-    def channels(self, parts: Parts) -> list[Channel]:
-        """Return all channels: own, popularity, knowledge and cross where there is some, then those of the sources."""
+    def channels(self, parts: Parts, weight: Mapping[str, float] | None = None) -> list[Channel]:
+        """Return all channels: own, popularity, knowledge and cross where there is some, then those of the sources.
+
+        Where `weight` is given, only the first two and those with a weight are made.
+        """
         ones, prior = np.ones((len(self.users), 1), dtype=np.float32), self.popularity[:, None]
         made = [
             Channel(kind=OWN, source="", user=self.own, item=self.item),
             Channel(kind=POPULARITY, source="", user=ones, item=prior),
         ]
-        if (around := self.target.described(self.item)) is not None:
-            user = self.target.through(around, self.history, self.users)
-            made.append(Channel(kind=KNOWLEDGE, source="", user=user, item=around))
-        if parts.own is not None:
-            user = parts.own.users(self.target.history(self.history)[self.users])
-            made.append(Channel(kind=CROSS, source="", user=user, item=parts.own.item))
-        for name in self.target.sources:
-            if name in parts.maps:
-                added = parts.maps[name](self.target.views[self.history][name][self.users])
-                made.append(Channel(kind=USERS, source=name, user=added, item=self.item))
-            if (cross := parts.crosses.get(name)) is not None:
-                user = cross.users(self.target.elsewhere[self.history][name][self.users])
-                made.append(Channel(kind=CROSS, source=name, user=user, item=cross.item))
-            if (bridge := self.target.bridges[self.history].get(name)) is not None:
-                user = self.target.through(bridge, self.history, self.users)
-                made.append(Channel(kind=ENTITIES, source=name, user=user, item=bridge))
+        target, history, users = self.target, self.history, self.users
+
+        def wanted(kind: str, source: str = "") -> bool:
+            return weight is None or bool(weight.get(f"{kind}:{source}" if source else kind))
+
+        def add(kind: str, source: str, user: FloatArray, item: FloatArray) -> None:
+            made.append(Channel(kind=kind, source=source, user=user, item=item))
+
+        if wanted(KNOWLEDGE) and (around := target.described(self.item)) is not None:
+            add(KNOWLEDGE, "", target.through(around, history, users), around)
+        if wanted(CROSS) and parts.own is not None:
+            add(CROSS, "", parts.own.users(target.history(history)[users]), parts.own.item)
+        for name in target.sources:
+            if wanted(USERS, name) and name in parts.maps:
+                add(USERS, name, parts.maps[name](target.views[history][name][users]), self.item)
+            if wanted(CROSS, name) and (cross := parts.crosses.get(name)) is not None:
+                add(CROSS, name, cross.users(target.elsewhere[history][name][users]), cross.item)
+            if wanted(ENTITIES, name) and (bridge := target.bridges[history].get(name)) is not None:
+                add(ENTITIES, name, target.through(bridge, history, users), bridge)
         return made
 
 
@@ -151,12 +157,12 @@ def spread(channels: Sequence[Channel], weight: Mapping[str, float], rows: IntAr
 
 
 def strength(channels: Sequence[Channel], weight: Mapping[str, float]) -> dict[str, float]:
-    """Return how far each source spreads a user's scores, as a share of what the target's own view does."""
+    """Return how far each source spreads a user's scores, as a share of what all channels together do."""
     rows = np.linspace(0, len(channels[0].user) - 1, min(len(channels[0].user), 512)).astype(np.int64)
     items = np.linspace(0, len(channels[0].item) - 1, min(len(channels[0].item), 512)).astype(np.int64)
-    own = spread(channels[:1], weight, rows, items)
+    whole = spread(channels, weight, rows, items)
     sources = dict.fromkeys(channel.source for channel in channels if channel.source)
     return {
-        name: spread([c for c in channels if c.source == name], weight, rows, items) / own if own else 0.0
+        name: spread([c for c in channels if c.source == name], weight, rows, items) / whole if whole else 0.0
         for name in sources
     }

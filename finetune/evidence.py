@@ -39,8 +39,8 @@ from graphrec.metrics.scorers import VectorScorer
 Subset = tuple[str, ...]
 """Names of source domains, in the target's order of sources."""
 
-_FOLDS = 5
-_POPULARITY = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0)
+_FOLDS, _FEWEST = 5, 20
+_POPULARITY = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0)
 """Weights of log(1 + events) to choose from, in nats."""
 _OWN = (0.0, 0.3, 0.6, 1.6)
 """Shares of the likelihood's weight of the own view to choose from."""
@@ -70,7 +70,8 @@ class Weights:
 class Evidence:
     """Validation events as choices among candidates; `channels` have a row per validation user.
 
-    `row` [num_choices] is the user of each choice; `num_asked` counts those too whose item is no candidate.
+    `row` [num_choices] is the user of each choice; `num_asked` counts those too whose item is no candidate. `usual` are
+    the weights of own view and popularity by train events, for where validation cannot tell.
     """
 
     target: Target
@@ -81,6 +82,7 @@ class Evidence:
     row: IntArray
     config: EvidenceConfig
     ridge: float
+    usual: tuple[float, float]
     num_asked: int
     _known: dict[tuple[int, ...], Logit] = field(default_factory=dict)
 
@@ -96,7 +98,7 @@ class Evidence:
             parts = Parts(residuals.maps(seen_views, ridge), crosses, own)
             channels = view.channels(parts)
             choices, row = _choices(view, channels, user, item, config, seed)
-            found = cls(target, view, parts, channels, choices, row, config, ridge, len(user))
+            found = cls(target, view, parts, channels, choices, row, config, ridge, residuals.usual, len(user))
             if best is None or found.full_value > best.full_value:
                 best = found
         assert best is not None
@@ -107,7 +109,13 @@ class Evidence:
         """The log-likelihood per asked event with all sources: what events that left the candidates lose counts."""
         found = self._fit(self.target.sources)[0]
         missed = self.num_asked - len(self.choices)
-        return float(found.value.sum() - missed * np.log(self.choices.features.shape[1])) / max(1, self.num_asked)
+        most = np.log(self.config.base_candidates + self.config.source_candidates)
+        return float(found.value.sum() - missed * most) / max(1, self.num_asked)
+
+    def log_likelihood(self, subset: Subset) -> Values:
+        """Return the log-likelihood of each validation user's choices with `subset`; 0 without any choice."""
+        value = self._fit(subset)[0].value
+        return np.bincount(self.row, weights=value, minlength=len(self.view.users)).astype(np.float64)
 
     @property
     def alone(self) -> Logit:
@@ -173,7 +181,6 @@ class Evidence:
             # The most negative by its own error goes first, with what is clearly below zero: the others may stay.
             size = {place: found.weight[place] / found.error[place] for place in wrong}
             gone = {place for place in wrong if size[place] <= max(min(size.values()), -1.0)}
-            start = dict(zip(columns, found.weight, strict=True))
             columns = tuple(column for place, column in enumerate(columns) if place not in gone)
 
     def _settled(self, found: Logit, columns: tuple[int, ...]) -> Real:
@@ -184,8 +191,13 @@ class Evidence:
         """
         features, weight = self.choices.features[:, :, columns], found.weight.copy()
         place = {self.channels[column].kind: at for at, column in enumerate(columns) if column < 2}
-        # Below zero the best items would be unpopular ones that are no candidates.
-        weight[place[POPULARITY]] = max(0.0, weight[place[POPULARITY]])
+        # Below zero the best items would be some that are no candidates; without any popularity, who has nothing else
+        # would be offered items in the order of their numbers.
+        weight[place[POPULARITY]] = max(_POPULARITY[0], weight[place[POPULARITY]])
+        if weight[place[OWN]] <= 0 or len(self.choices) < _FEWEST or not features[:, :, place[OWN]].any():
+            weight[place[OWN]], usual = self.usual
+            weight[place[POPULARITY]] = max(_POPULARITY[0], usual)
+            return weight
         best = self.choices.ndcg(features @ weight.astype(np.float32), CUTOFF)
         for kind in (POPULARITY, OWN) * 2:
             at, usual = place[kind], weight[place[kind]]
@@ -199,7 +211,8 @@ class Evidence:
         return weight
 
     def _fit_columns(self, columns: tuple[int, ...], start: Mapping[int, float]) -> Logit:
-        # Many subsets come down to the same columns once the useless ones are out.
+        # Many subsets come down to the same columns once the useless ones are out. The start must not depend on which
+        # of them came first, or a search that goes on would end elsewhere.
         if columns not in self._known:
             first = np.array([start.get(column, 0.0) for column in columns])
             self._known[columns] = fit_logit(self.choices, columns, first)
@@ -308,5 +321,5 @@ def _compact(candidates: IntArray) -> tuple[IntArray, IntArray]:
     """Return rows with their distinct items first, ascending, and how many these are; -1 is no item."""
     found = np.sort(candidates, axis=1)
     new = np.diff(found, axis=1, prepend=-1) > 0
-    order = np.argsort(~new, axis=1, kind="stable")
-    return np.take_along_axis(found, order, axis=1), new.sum(axis=1).astype(np.int64)
+    order, size = np.argsort(~new, axis=1, kind="stable"), new.sum(axis=1).astype(np.int64)
+    return np.take_along_axis(found, order, axis=1)[:, : max(1, int(size.max(initial=0)))], size

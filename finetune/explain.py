@@ -2,7 +2,7 @@
 
 The Shapley value (Shapley 1953) of a source is its mean contribution over all orders in which sources may join. Where
 all subsets were tried it is exact and in NDCG@10 per validation user; else it is a mean over random orders, in nats of
-log-likelihood per validation event, in which the rest of an order is skipped once a set is as good as all sources
+log-likelihood per validation user, in which the rest of an order is skipped once a set is as good as all sources
 (truncated Monte Carlo, Ghorbani & Zou 2019). Values are per user, so that an interval over users comes with them.
 """
 
@@ -98,7 +98,7 @@ def _sampled_shapley(evidence: Evidence) -> dict[str, Values]:
 
     def value(subset: Subset) -> Values:
         if subset not in known:
-            known[subset] = evidence.weights(subset).events
+            known[subset] = evidence.log_likelihood(subset)
         return known[subset]
 
     full = value(sources)

@@ -64,7 +64,7 @@ class Logit:
 def fit_logit(choices: Choices, columns: Sequence[int], start: Real | None = None) -> Logit:
     """Return the fit of greatest likelihood that uses `columns`; a column that says nothing keeps weight 0.
 
-    `start` [len(columns)] is where to begin, which saves steps and changes nothing else.
+    `start` [len(columns)] is where to begin, which saves steps.
     """
     problem = _Problem.of(choices, columns)
     weight = np.zeros(len(columns)) if start is None else start
@@ -92,8 +92,10 @@ class _Problem:
 
     @classmethod
     def of(cls, choices: Choices, columns: Sequence[int]) -> "_Problem":
-        features = np.ascontiguousarray(choices.features[:, :, list(columns)])
-        return cls(features, choices.real, choices.pos)
+        features = choices.features[:, :, list(columns)]
+        # Only differences between candidates matter; a column that is the same for all says nothing, exactly.
+        mean = np.einsum("njk,nj->nk", features, choices.real.astype(np.float32)) / choices.size[:, None]
+        return cls(np.ascontiguousarray(features - mean[:, None].astype(np.float32)), choices.real, choices.pos)
 
     def at(self, weight: Real) -> _Point:
         """Return log-likelihoods [num_choices], the slope [k] of their sum, and the information [k, k]."""

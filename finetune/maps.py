@@ -44,11 +44,13 @@ class SourceMap:
 class Residuals:
     """What the training events say beyond the scores without sources.
 
-    `direction` [num_events, dim] is the item taken minus the expected one, `spread` [dim, dim] the covariance of items.
+    `direction` [num_events, dim] is the item taken minus the expected one, `spread` [dim, dim] the covariance of items,
+    `usual` the weights of own vectors and popularity by these events.
     """
 
     direction: FloatArray
     spread: Real
+    usual: tuple[float, float]
 
     @classmethod
     def of(
@@ -71,7 +73,7 @@ class Residuals:
             mean = chance @ vectors
             direction[rows] = item[pos[rows]] - mean
             spread += (vectors * chance.sum(axis=0)[:, None]).T @ vectors - mean.T @ mean
-        return cls(direction=direction, spread=spread / max(1, len(pos)))
+        return cls(direction=direction, spread=spread / max(1, len(pos)), usual=(scale, prior))
 
     def maps(self, views: Mapping[str, FloatArray], ridge: float) -> dict[str, SourceMap]:
         """Return the map of each source, given its views of the events' users, `[num_events, view_dim]`."""

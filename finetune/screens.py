@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from scipy.cluster.vq import kmeans2
 
-from finetune.evidence import Evidence, residuals_of
+from finetune.evidence import Evidence, residuals_of, some_valid
 from finetune.maps import Residuals
 from graphrec.core.seeds import generator
 from graphrec.core.types import FloatArray, IntArray
@@ -25,6 +25,7 @@ from graphrec.metrics.transferability import h_score, linear_cka, logme
 
 Screen = Callable[[Evidence, MultiDomainEncoder], Mapping[str, float]]
 _CLUSTERS, _USERS = 16, 2000
+_ROWS = 4  # users per dimension of a view that a screen of fit needs
 
 
 def users(evidence: Evidence, encoder: MultiDomainEncoder) -> dict[str, float]:
@@ -46,11 +47,16 @@ def clustered(measure: Callable[[FloatArray, IntArray], float]) -> Screen:
     def screen(evidence: Evidence, encoder: MultiDomainEncoder) -> dict[str, float]:
         user, item = evidence.target.valid
         some = np.sort(generator(0, "screen").permutation(len(user))[:_USERS])
-        _, cluster = kmeans2(evidence.view.item.astype(np.float64), _CLUSTERS, minit="++", seed=0)
-        return {
-            name: measure(evidence.target.views[TRAIN][name][user[some]], cluster[item[some]])
-            for name in evidence.target.sources
-        }
+        distinct = len(np.unique(evidence.view.item, axis=0))
+        _, cluster = kmeans2(evidence.view.item.astype(np.float64), min(_CLUSTERS, distinct), minit="++", seed=0)
+        found = {}
+        for name in evidence.target.sources:
+            views = evidence.target.views[TRAIN][name][user[some]]
+            # Who is not there says nothing of how well the views fit.
+            has = views.any(axis=1)
+            enough = has.sum() > _ROWS * views.shape[1]
+            found[name] = measure(views[has], cluster[item[some][has]]) if enough else 0.0
+        return found
 
     return screen
 
@@ -72,14 +78,11 @@ def gradient(evidence: Evidence, encoder: MultiDomainEncoder) -> dict[str, float
     """Return the cosine of each source's gradients by training and by validation events."""
     target, view = evidence.target, evidence.view
     past, seen = residuals_of(encoder, target, TRAIN, evidence.config, 0, 0.0)
-    user, item = target.valid
+    user, item = some_valid(target, evidence.config.valid_events, 0)
     offered = generator(0, "screen", "items").permutation(target.num_items)[: evidence.config.num_offered]
-    own = view.own[np.minimum(np.searchsorted(view.users, user), len(view.users) - 1)]
-    asked = np.isin(user, view.users)
-    now = Residuals.of(own[asked], item[asked], view.item, view.popularity, offered)
+    now = Residuals.of(view.own[np.searchsorted(view.users, user)], item, view.item, view.popularity, offered)
     return {
-        name: _cosine(_slope(seen[name], past), _slope(target.views[TRAIN][name][user[asked]], now))
-        for name in target.sources
+        name: _cosine(_slope(seen[name], past), _slope(target.views[TRAIN][name][user], now)) for name in target.sources
     }
 
 
@@ -97,7 +100,7 @@ def _cosine(a: FloatArray, b: FloatArray) -> float:
 
 
 def _logme(views: FloatArray, cluster: IntArray) -> float:
-    one_hot = np.eye(_CLUSTERS)[cluster]
+    one_hot = np.eye(int(cluster.max()) + 1)[cluster]
     return logme(views.astype(np.float64), one_hot[:, one_hot.any(axis=0)])
 
 

@@ -65,7 +65,7 @@ def gates(evidence: Evidence, sources: Subset, search: Search, objective: Object
     kept = tuple(name for name in sources if max(fit.of(name).values()) > bar)
     tried = _Tried(sources, search, objective)
     tried.run([(), *([kept] if kept else []), sources])
-    return Found(kept, tuple(tried.gain))
+    return Found(max(tried.gain, key=lambda s: (tried.gain[s], -len(s))), tuple(tried.gain))
 
 
 class _Tried:

@@ -118,9 +118,8 @@ class TransferTask:
         users = np.unique(target.valid[0])
         view = View.of(self.model.encoder, target, self.history, users)
         weight = self.weight | {f"{USERS}:{name}": 1.0 for name in self.model.sources}
-        return float(
-            user_ndcg(target, scorer_of(view.channels(replace(self.parts, maps=self.model.maps)), weight), users).mean()
-        )
+        channels = view.channels(replace(self.parts, maps=self.model.maps), weight)
+        return float(user_ndcg(target, scorer_of(channels, weight), users).mean())
 
     def _usable(self) -> IntArray:
         # What is left to predict an event from: another event, or a source view of the user.

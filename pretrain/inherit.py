@@ -45,13 +45,13 @@ def run(context: StageContext, config: InheritConfig) -> None:
 def realign(pretrained: Pretrained, known: Dataset, new: Dataset) -> Pretrained:
     """Return `pretrained` with its rows in the order of `new`'s users and entities, zeros for the unknown.
 
-    Raises `DataError` when not one user of `new` is known: nothing would transfer.
+    Raises `DataError` when not one user or entity of `new` is known: nothing would transfer.
     """
     users, entities = known_rows(known.users, new.users), known_rows(known.entities, new.entities)
-    if not (users >= 0).any():
+    if not (users >= 0).any() and not (entities >= 0).any():
         raise DataError(
-            "the new domain shares no user with the finished run, so no view helps it; are ids written the same "
-            f"way? (there: {_samples(known.users)}; here: {_samples(new.users)})"
+            "the new domain shares no user and no entity with the finished run, so nothing helps it; are ids written "
+            f"the same way? (there: {_samples(known.users)}; here: {_samples(new.users)})"
         )
     views = {
         history: {domain: _gather(array, users) for domain, array in by_domain.items()}

@@ -174,6 +174,26 @@ def test_the_guard_by_hand(chosen, everything, ships):
     assert decision.rows[0]["valid_ndcg10"] == pytest.approx(LOW.mean())
 
 
+def test_a_handful_of_users_is_sure_of_nothing():
+    one = np.zeros(400)
+    one[:9] = 0.5
+    assert guard({TARGET_ONLY: LOW, ALL_DOMAINS: LOW + one}, samples=200, seed=1).shipped == TARGET_ONLY
+    assert guard({TARGET_ONLY: np.zeros(1), ALL_DOMAINS: np.ones(1)}, samples=200, seed=1).shipped == TARGET_ONLY
+
+
+def test_all_cold_validation_leaves_other_users_their_own_history():
+    target, _ = world({"A": relevant()})
+    events = target.graph.events["new"]
+    cold = replace(events, valid=events.user < 150)
+    target = replace(target, graph=replace(target.graph, events={"new": cold}))
+    adapted = run(target, ("A",), replace(ADAPT, refit=False))
+    user = adapted.arrays["user"]
+    # Validation cannot say what an own history counts for; train events can.
+    assert adapted.shipped == ALL_DOMAINS and adapted.summary["gates"]["A"] > 0
+    length = np.linalg.norm(user[:, : ADAPT.model.encoder.dim], axis=1)
+    assert length[150:].mean() > length[:150].mean() + 0.3
+
+
 def test_a_gain_within_the_noise_does_not_ship():
     noise = RNG.normal(size=400)
     noise += 0.5 * noise.std() / 20 - noise.mean()  # half a standard error above zero

@@ -25,7 +25,10 @@ def test_cross_is_the_damped_counts_at_full_rank():
     counts = (x / np.sqrt(x.sum(axis=0))).T @ y
     # One triplet short of all 7: what is left out is the smallest one.
     left, size, right = np.linalg.svd(counts, full_matrices=False)
-    assert cross.source @ cross.item.T == pytest.approx((left[:, :6] * size[:6]) @ right[:6], abs=1e-4)
+    scores, want = cross.source @ cross.item.T, (left[:, :6] * size[:6]) @ right[:6]
+    assert scores / np.linalg.norm(scores) == pytest.approx(want / np.linalg.norm(want), abs=1e-4)
+    # A usual user's scores have a spread of 1, however long the histories are.
+    assert (cross.users(theirs[both]) @ cross.item.T).std(axis=1).mean() == pytest.approx(1, rel=1e-5)
     user = cross.users(theirs[:3])
     length = np.sqrt(np.maximum(theirs[:3].toarray().sum(axis=1), 1))[:, None]
     assert user == pytest.approx(theirs[:3].toarray() @ cross.source / length, abs=1e-5)
@@ -34,10 +37,13 @@ def test_cross_is_the_damped_counts_at_full_rank():
 def test_an_item_does_not_go_together_with_itself():
     own = history(80, 12, 0.3, 3)
     cross = Cross.of(own, own, rank=11)
-    x = own.toarray()[own.sum(axis=1) > 0]
+    x = own.toarray()[own.sum(axis=1) > 1]
     counts = (x / np.sqrt(x.sum(axis=0))).T @ x
     np.fill_diagonal(counts, 0)
-    assert cross.source @ cross.item.T == pytest.approx(counts, abs=float(0.05 * counts.max()))
+    scores = cross.source @ cross.item.T
+    assert scores / np.linalg.norm(scores) == pytest.approx(counts / np.linalg.norm(counts), abs=0.01)
+    single = csr_array(np.eye(12, dtype=np.float32))
+    assert Cross.of(single, single, rank=8) is None
 
 
 def test_too_few_users_in_both_make_no_cross():

@@ -1,5 +1,6 @@
 """Which sources help: planted worlds with one right answer, and the choice rule by hand."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,7 +12,7 @@ from finetune.task import gain
 from graphrec.core.search import MemorySearch, Trial
 from graphrec.core.tracking import NullTracker
 from graphrec.core.workspace import Workspace
-from tests.planted import SELECT, relevant, unrelated, world
+from tests.planted import NUM_USERS, SELECT, VIEW, relevant, unrelated, world
 
 
 def run(target, config=SELECT, search=None, workspace=None) -> Selection:
@@ -51,6 +52,31 @@ def test_the_summary_says_what_each_source_is_worth_and_to_whom():
     assert all(screens[name] > worth["B"]["screens"][name] for name in ("logme", "h_score", "cka", "gradient"))
     groups = {row["group"]: row for row in summary["by_group"]}
     assert groups["users with 1 to 5"]["users"] == 500 and groups["users with 1 to 5"]["chosen"] > 0
+
+
+def test_a_source_without_a_user_of_the_target_is_told_in_numbers_too():
+    target, _ = world({"A": relevant(), "B": np.zeros((NUM_USERS, VIEW))})
+    summary = run(target).summary(target)
+    assert summary["chosen"] == ["A"]
+    written = json.dumps(summary, allow_nan=False)
+    assert '"users": 0.0' in written and set(summary["by_source"][1]["screens"].values()) == {0.0}
+
+
+def test_one_validation_event_chooses_nothing():
+    target, _ = world({"A": relevant()})
+    events = target.graph.events["new"]
+    alone = replace(events, valid=events.valid & (events.user == 3))
+    target = replace(target, graph=replace(target.graph, events={"new": alone}))
+    assert run(target).chosen == ()
+
+
+def test_a_search_that_goes_on_halfway_ends_alike():
+    target, _ = world({"A": relevant(), "B": unrelated(0), "C": unrelated(1)})
+    whole, half = run(target), MemorySearch()
+    for subset in list(whole.gains)[::2]:
+        point = {name: name in subset for name in target.sources}
+        half.known[tuple(sorted(point.items()))] = whole.gains[subset]
+    assert run(target, search=half).summary(target) == whole.summary(target)
 
 
 def test_shapley_by_hand():
