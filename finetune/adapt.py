@@ -242,7 +242,7 @@ class Fitting:
         target, parts = self.target, Parts()
         if len(target.valid[0]):
             without = share_without(View.of(base, target, TRAIN, np.unique(target.valid[0])))
-            residuals, views = residuals_of(base, target, FULL, self.config.evidence, self.seed, without)
+            residuals, views, _ = residuals_of(base, target, FULL, self.config.evidence, self.seed, without)
             own, crosses = crosses_of(target, FULL, self.config.evidence)
             parts = Parts(residuals.maps(views, ridge), crosses, own)
         found = {}

@@ -91,14 +91,14 @@ class Evidence:
         """Map the sources by train events, at each ridge of `config`, and keep the maps that validation likes best."""
         user, item = some_valid(target, config.valid_events, seed)
         view = View.of(encoder, target, TRAIN, np.unique(target.valid[0]))
-        residuals, seen_views = residuals_of(encoder, target, TRAIN, config, seed, share_without(view))
+        residuals, seen_views, usual = residuals_of(encoder, target, TRAIN, config, seed, share_without(view))
         own, crosses = crosses_of(target, TRAIN, config)
         best: Evidence | None = None
         for ridge in config.ridges:
             parts = Parts(residuals.maps(seen_views, ridge), crosses, own)
             channels = view.channels(parts)
             choices, row = _choices(view, channels, user, item, config, seed)
-            found = cls(target, view, parts, channels, choices, row, config, ridge, residuals.usual, len(user))
+            found = cls(target, view, parts, channels, choices, row, config, ridge, usual, len(user))
             if best is None or found.full_value > best.full_value:
                 best = found
         assert best is not None
@@ -233,8 +233,10 @@ def residuals_of(
     config: EvidenceConfig,
     seed: int,
     without: float,
-) -> tuple[Residuals, dict[str, FloatArray]]:
-    """Return what train events say beyond the target's own model, and the sources' views of these events' users.
+) -> tuple[Residuals, dict[str, FloatArray], tuple[float, float]]:
+    """Return what train events say beyond the target's own model, the sources' views of their users, and weights.
+
+    These are what own view and popularity count for by these events, none left out.
 
     `without` is the share of events that are looked at as though their users had no other event in the target.
     """
@@ -242,13 +244,16 @@ def residuals_of(
     known = has_view(target, history)
     events = np.sort(rng.permutation(np.flatnonzero(known[histories.user]))[: config.max_events])
     own, item = left_out_views(encoder, histories, events)
-    own[rng.random(len(own)) < without] = 0
+    dropped = rng.random(len(own)) < without
     count = np.bincount(histories.item, minlength=target.num_items)
     offered = np.sort(rng.permutation(target.num_items)[: config.num_offered])
     popularity = np.log1p(count).astype(np.float32)
-    residuals = Residuals.of(own, histories.item_of(events), item, popularity, rng.permutation(offered))
+    pos, offered = histories.item_of(events), rng.permutation(offered)
+    usual = calibrate(own, pos, item, popularity, offered)
+    own[dropped] = 0
+    residuals = Residuals.of(own, pos, item, popularity, offered)
     users = histories.user[events].astype(np.int64)
-    return residuals, {name: view[users] for name, view in target.views[history].items()}
+    return residuals, {name: view[users] for name, view in target.views[history].items()}, usual
 
 
 def crosses_of(target: Target, history: str, config: EvidenceConfig) -> tuple[Cross | None, dict[str, Cross]]:

@@ -44,13 +44,11 @@ class SourceMap:
 class Residuals:
     """What the training events say beyond the scores without sources.
 
-    `direction` [num_events, dim] is the item taken minus the expected one, `spread` [dim, dim] the covariance of items,
-    `usual` the weights of own vectors and popularity by these events.
+    `direction` [num_events, dim] is the item taken minus the expected one, `spread` [dim, dim] the covariance of items.
     """
 
     direction: FloatArray
     spread: Real
-    usual: tuple[float, float]
 
     @classmethod
     def of(
@@ -60,8 +58,7 @@ class Residuals:
 
         How much `own` and `popularity` [num_items] count is fitted first, on some of the events.
         """
-        some = np.linspace(0, len(pos) - 1, min(len(pos), _CALIBRATED)).astype(np.int64)
-        scale, prior = calibrate(own[some], pos[some], item, popularity, offered)
+        scale, prior = calibrate(own, pos, item, popularity, offered)
         vectors, base = item[offered], np.float32(prior) * popularity[offered]
         direction = np.empty((len(pos), item.shape[1]), dtype=np.float32)
         spread = np.zeros((item.shape[1], item.shape[1]))
@@ -73,7 +70,7 @@ class Residuals:
             mean = chance @ vectors
             direction[rows] = item[pos[rows]] - mean
             spread += (vectors * chance.sum(axis=0)[:, None]).T @ vectors - mean.T @ mean
-        return cls(direction=direction, spread=spread / max(1, len(pos)), usual=(scale, prior))
+        return cls(direction=direction, spread=spread / max(1, len(pos)))
 
     def maps(self, views: Mapping[str, FloatArray], ridge: float) -> dict[str, SourceMap]:
         """Return the map of each source, given its views of the events' users, `[num_events, view_dim]`."""
@@ -94,9 +91,14 @@ class Residuals:
 def calibrate(
     own: FloatArray, pos: IntArray, item: FloatArray, popularity: FloatArray, offered: IntArray
 ) -> tuple[float, float]:
-    """Return how much own vectors and popularity count for which item was taken, among it and those `offered`."""
+    """Return how much own vectors and popularity count for which item was taken, among it and those `offered`.
+
+    Some of the events, spread over all of them, are enough to tell.
+    """
     if not len(pos):
         return 0.0, 0.0
+    some = np.linspace(0, len(pos) - 1, min(len(pos), _CALIBRATED)).astype(np.int64)
+    own, pos = own[some], pos[some]
     offered = offered[:255]
     score, prior = own @ item[offered].T, np.broadcast_to(popularity[offered], (len(pos), len(offered)))
     # The item taken stands first; where it is offered too, twice, which moves little.

@@ -77,7 +77,7 @@ def cka(evidence: Evidence, encoder: MultiDomainEncoder) -> dict[str, float]:
 def gradient(evidence: Evidence, encoder: MultiDomainEncoder) -> dict[str, float]:
     """Return the cosine of each source's gradients by training and by validation events."""
     target, view = evidence.target, evidence.view
-    past, seen = residuals_of(encoder, target, TRAIN, evidence.config, 0, 0.0)
+    past, seen, _ = residuals_of(encoder, target, TRAIN, evidence.config, 0, 0.0)
     user, item = some_valid(target, evidence.config.valid_events, 0)
     offered = generator(0, "screen", "items").permutation(target.num_items)[: evidence.config.num_offered]
     now = Residuals.of(view.own[np.searchsorted(view.users, user)], item, view.item, view.popularity, offered)

@@ -111,11 +111,16 @@ class TransferTask:
         return self.loss_of.of_vectors(z, offers)
 
     def validate(self) -> float | None:
-        """Return the mean NDCG@10 over the validation users, None when there are none."""
+        """Return the mean NDCG@10 over the validation users, None when there are none.
+
+        Without sources only those count who have a history in the target: on the others it cannot tell epochs apart.
+        """
         target = self.model.target
-        if not self.with_validation or not len(target.valid[0]):
-            return None
         users = np.unique(target.valid[0])
+        if not self.model.sources:
+            users = users[np.isin(users, self.histories.user)]
+        if not self.with_validation or not len(users):
+            return None
         view = View.of(self.model.encoder, target, self.history, users)
         weight = self.weight | {f"{USERS}:{name}": 1.0 for name in self.model.sources}
         channels = view.channels(replace(self.parts, maps=self.model.maps), weight)
