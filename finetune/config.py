@@ -33,7 +33,7 @@ class EvidenceConfig:
         default=150, ge=10, help="And the best by the sources, so many divided by the channels, 5 each at least."
     )
     penalty: float = option(
-        default=2.0, ge=0, help="What a weight must gain, in units of the Bayesian information criterion's."
+        default=3.0, ge=0, help="What a weight must gain, in units of the Bayesian information criterion's."
     )
 
 
