@@ -10,8 +10,8 @@ or three by NDCG@10.
 
 The last term is `penalty` times that of the Bayesian information criterion (Schwarz 1978); three times by default, as
 the best of many subsets is looked for, and a smaller gain is none that NDCG@10 could show. Weights of sources are never
-negative: a map that points the wrong way on validation is not turned around, it is left out. What popularity and the own
-view count for is then chosen by NDCG@10 among the candidates.
+negative: a map that points the wrong way on validation is not turned around, it is left out. What popularity and the
+own view count for is then chosen by NDCG@10 among the candidates.
 """
 
 from collections.abc import Mapping, Sequence
