@@ -194,12 +194,14 @@ class Evidence:
         # Below zero the best items would be some that are no candidates; without any popularity, who has nothing else
         # would be offered items in the order of their numbers.
         weight[place[POPULARITY]] = max(_POPULARITY[0], weight[place[POPULARITY]])
-        if weight[place[OWN]] <= 0 or len(self.choices) < _FEWEST or not features[:, :, place[OWN]].any():
-            weight[place[OWN]], usual = self.usual
-            weight[place[POPULARITY]] = max(_POPULARITY[0], usual)
+        silent = weight[place[OWN]] <= 0 or not features[:, :, place[OWN]].any()
+        if silent or len(self.choices) < _FEWEST:
+            weight[place[OWN]] = self.usual[0]
+        if len(self.choices) < _FEWEST:
+            weight[place[POPULARITY]] = max(_POPULARITY[0], self.usual[1])
             return weight
         best = self.choices.ndcg(features @ weight.astype(np.float32), CUTOFF)
-        for kind in (POPULARITY, OWN) * 2:
+        for kind in (POPULARITY,) if silent else (POPULARITY, OWN) * 2:
             at, usual = place[kind], weight[place[kind]]
             rest = weight.copy()
             rest[at] = 0.0
