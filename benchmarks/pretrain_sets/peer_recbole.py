@@ -1,10 +1,10 @@
 """RecBole's LightGCN on gowalla for some minutes and its curve on the test part, beside `benchmarks.pretrain speed`.
 
-    python3 -m venv /tmp/peer
-    /tmp/peer/bin/pip install torch==2.13.0 "numpy<2" "pyarrow<19"
-    /tmp/peer/bin/pip install recbole==1.2.1 "numpy<2" "pandas<2.2" "scipy<1.12"
-    /tmp/peer/bin/pip install "setuptools<70"     # pip complains of torch's bound; its ray needs pkg_resources
-    /tmp/peer/bin/python benchmarks/pretrain_sets/peer_recbole.py --data FOLDER/gowalla --minutes 30 --out curve.json
+    python3 -m venv PEER
+    PEER/bin/pip install torch==2.13.0 "numpy<2" "pyarrow<19"
+    PEER/bin/pip install recbole==1.2.1 "numpy<2" "pandas<2.2" "scipy<1.12"
+    PEER/bin/pip install "setuptools<70"     # pip complains of torch's bound; its ray needs pkg_resources
+    PEER/bin/python benchmarks/pretrain_sets/peer_recbole.py --data FOLDER/gowalla --minutes 30 --out curve.json
 
 Runs in that environment of its own: RecBole 1.2.1 does not load beside our dependencies, and nothing of ours is
 imported here. Model, loss, sampler and optimiser are RecBole's with its defaults for LightGCN (64 numbers, BPR, Adam
