@@ -26,6 +26,7 @@ from pathlib import Path
 import numpy as np
 from scipy.sparse import csr_array
 
+from benchmarks.merged import Part, ones
 from benchmarks.transfer_table import table
 from finetune.adapt import Fitting, adapt
 from finetune.select import select
@@ -124,14 +125,14 @@ class World:
     def seen(self) -> csr_array:
         """Who had what in the target, `[num_users, num_items of it]`."""
         events, catalog = self.graph.events[self.cell.target], self.graph.catalog[self.cell.target]
-        return _ones(events.user, np.searchsorted(catalog, events.item), (self.graph.num_users, len(catalog)))
+        return ones(events.user, np.searchsorted(catalog, events.item), (self.graph.num_users, len(catalog)))
 
     @cached_property
     def all_seen(self) -> csr_array:
         """Who had what anywhere, `[num_users, num_items]`."""
         kept = [self.graph.events[d] for d in (*self.sources, self.cell.target)]
         user, item = (np.concatenate([getattr(e, name) for e in kept]) for name in ("user", "item"))
-        return _ones(user, item, (self.graph.num_users, self.graph.num_items))
+        return ones(user, item, (self.graph.num_users, self.graph.num_items))
 
     def measured(self, scorer: Scorer) -> dict[str, list[float]]:
         """Return each metric by user, for the users who are asked about."""
@@ -256,18 +257,7 @@ def _baseline(world: World, name: str, scope: str) -> Scorer:
     catalog = world.graph.catalog[world.cell.target]
     history = world.seen if scope == "own" else world.all_seen
     made = make_baseline(name, BaselinesConfig()).fit(history, world.cell.seed)
-    return made if scope == "own" else _Part(made, catalog)
-
-
-@dataclass(frozen=True)
-class _Part:
-    """The scores of some items of a scorer."""
-
-    whole: Scorer
-    items: IntArray
-
-    def score(self, users: IntArray) -> FloatArray:
-        return self.whole.score(users)[:, self.items]
+    return made if scope == "own" else Part(made, catalog)
 
 
 @dataclass(frozen=True)
@@ -283,13 +273,6 @@ class _Cooccurrence:
 
     def score(self, users: IntArray) -> FloatArray:
         return np.asarray((self.history[users] @ self.counts).toarray(), dtype=np.float32)
-
-
-def _ones(user: IntArray, item: IntArray, shape: tuple[int, int]) -> csr_array:
-    made = csr_array((np.ones(len(user), dtype=np.float32), (user, item)), shape=shape)
-    made.sum_duplicates()
-    made.data[:] = 1
-    return made
 
 
 def _cells(options: argparse.Namespace) -> Iterator[Cell]:

@@ -5,8 +5,7 @@
 
 A user who had x in the source scores item i by x U s . V_i / sqrt(|x|), scaled to a usual spread of 1: co-occurrence
 counts with the source's popular items damped, in vectors that can be exported. Views say what kind of user somebody is
-in the source, this says which of their items point where; for users without an event in the target it is the better
-guide. On amazon5 the low rank did better on validation than the counts themselves.
+in the source, this says which of their items point where.
 """
 
 from dataclasses import dataclass

@@ -3,8 +3,7 @@
 Only the head of the list matters to NDCG@10, so an event is compared with what could have stood there: the best items
 by the scores without sources, and the best ones were a channel of a source to count as much as all else. An event whose
 item is not among them says nothing here. The likelihood of the rest is far less noisy than NDCG@10 itself, of which a
-user has one value that is mostly 0: on planted worlds a helpful domain stands ten standard errors above zero by it, two
-or three by NDCG@10.
+user has one value that is mostly 0.
 
     gain of S = log-likelihood with S - log-likelihood without sources - penalty * 1/2 * log(events) * channels used
 
@@ -57,7 +56,6 @@ class Weights:
     value: Mapping[str, float]
     error: Mapping[str, float]
     gain: float
-    events: Values
 
     def of(self, source: str) -> dict[str, float]:
         """Return the weights of `source` in standard errors by kind of channel; 0 where it has none."""
@@ -143,7 +141,6 @@ class Evidence:
             value=none | dict(zip(names, map(float, settled), strict=True)),
             error=none | dict(zip(names, map(float, found.error), strict=True)),
             gain=float(found.value.sum() - self._fit(())[0].value.sum() - spent),
-            events=found.value,
         )
 
     def scorer(self, weights: Weights) -> VectorScorer:

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 from scipy.sparse import csr_array
 
+from benchmarks.merged import Part, ones
 from graphrec.baselines.config import BaselinesConfig
 from graphrec.baselines.registry import BASELINES, make_baseline
 from graphrec.cli.config import load_config
@@ -81,7 +82,7 @@ class World:
     def history(self, domain: str) -> csr_array:
         """Return who had what in `domain`, `[num_users, num_items of the domain]`, ones."""
         events, catalog = self.graph.events[domain], self.graph.catalog[domain]
-        return _ones(events.user, np.searchsorted(catalog, events.item), (self.graph.num_users, len(catalog)))
+        return ones(events.user, np.searchsorted(catalog, events.item), (self.graph.num_users, len(catalog)))
 
 
 def main() -> None:
@@ -152,7 +153,7 @@ def _theirs(world: World, name: str, seed: int) -> dict[str, FloatArray]:
     found: dict[str, FloatArray] = {}
     merged = _fitted(kind, _all(world), seed) if scope == "merged" else None
     for domain in world.graph.catalog:
-        scorer = _Part(merged, world.graph.catalog[domain]) if merged else _fitted(kind, world.history(domain), seed)
+        scorer = Part(merged, world.graph.catalog[domain]) if merged else _fitted(kind, world.history(domain), seed)
         found |= _measured(world, domain, scorer)
     return found
 
@@ -164,18 +165,7 @@ def _fitted(kind: str, history: csr_array, seed: int) -> Scorer:
 def _all(world: World) -> csr_array:
     events = world.graph.events.values()
     user, item = (np.concatenate([getattr(e, name) for e in events]) for name in ("user", "item"))
-    return _ones(user, item, (world.graph.num_users, world.graph.num_items))
-
-
-@dataclass(frozen=True)
-class _Part:
-    """The scores of some items of a scorer."""
-
-    whole: Scorer
-    items: IntArray
-
-    def score(self, users: IntArray) -> FloatArray:
-        return self.whole.score(users)[:, self.items]
+    return ones(user, item, (world.graph.num_users, world.graph.num_items))
 
 
 def _measured(world: World, domain: str, scorer: Scorer) -> dict[str, FloatArray]:
@@ -217,13 +207,6 @@ def _row(domain: str, name: str, found: list[Mapping[str, FloatArray]], drawn: B
 
 def _trained(edges: EventEdges) -> EventEdges:
     return replace(edges, valid=np.zeros(len(edges), dtype=np.bool_))
-
-
-def _ones(user: IntArray, item: IntArray, shape: tuple[int, int]) -> csr_array:
-    made = csr_array((np.ones(len(user), dtype=np.float32), (user, item)), shape=shape)
-    made.sum_duplicates()
-    made.data[:] = 1
-    return made
 
 
 def _arguments() -> argparse.Namespace:

@@ -82,7 +82,7 @@ _EXACT = (
 )
 _SAMPLED = (
     "Nats of log-likelihood per validation event that a source adds, over orders in which sources may join. Sampled: "
-    "random orders, as not all subsets were tried. Whiskers: 95 % interval over events."
+    "random orders, as not all subsets were tried. Whiskers: 95 % interval over users."
 )
 _COLOURS = "Chosen sources are coloured."
 
