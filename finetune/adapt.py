@@ -5,9 +5,7 @@ base, the target's own encoder, serves all of them; sources come in through maps
 (`evidence.py`). `tune` may train on from there, every candidate with the same budget, target_only too: else a source
 would get the credit for training longer. Epoch 0 is the closed form, so that training is kept only where it helps.
 
-    ships   the chosen one, if the paired 95 % lower bound of its validation gain over each guard is above 0
-    else    all_domains, if its own lower bound over target_only is above 0
-    else    target_only
+Which candidate ships is for `guard.py` to say.
 """
 
 from collections.abc import Mapping
@@ -17,7 +15,8 @@ import numpy as np
 
 from finetune.channels import OWN, POPULARITY, USERS, Parts, View, joined, scorer_of, strength
 from finetune.config import AdaptConfig
-from finetune.evidence import Evidence, Subset, crosses_of, residuals_of, share_without
+from finetune.evidence import Evidence, HeldOut, Subset, crosses_of, residuals_of, share_without
+from finetune.guard import ALL_DOMAINS, CHOSEN, TARGET_ONLY, guard
 from finetune.model import Transfer, new_encoder
 from finetune.target import Target
 from finetune.task import TransferTask, fit_own, user_ndcg
@@ -26,14 +25,9 @@ from graphrec.core.types import JSON, FloatArray, IntArray
 from graphrec.core.workspace import Workspace
 from graphrec.encoders.base import MultiDomainEncoder
 from graphrec.encoders.pretrained import FULL, TRAIN
-from graphrec.metrics.compare import Bootstrap
-from graphrec.metrics.measures import Values
 from graphrec.training.loop import FitResult, fit
 
-CHOSEN, TARGET_ONLY, ALL_DOMAINS = "chosen", "target_only", "all_domains"
 _SAMPLE = 512
-_FEWEST = 10
-"""Validation users whom a candidate must serve differently before their mean can be sure of anything."""
 _TUNED = {"gate": (), "adapter": ("map",), "full": ("encoder", "map")}
 
 
@@ -57,12 +51,12 @@ class Fitted:
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A fitted subset, the `weight` it began with, its NDCG@10 per validation user, and any further training."""
+    """A fitted subset, the `weight` it began with, what validation says of it, and any further training."""
 
     subset: Subset
     fitted: Fitted
     weight: Mapping[str, float]
-    values: Values
+    held_out: HeldOut
     epochs: int
     curve: list[JSON]
 
@@ -95,7 +89,7 @@ def adapt(
     fitting = Fitting(target, config, seed, workspace, tracker)
     base, first = fitting.base(TRAIN, config)
     candidates, ridge = fitting.candidates(base, subsets(target, chosen))
-    decision = guard({name: c.values for name, c in candidates.items()}, samples=config.bootstrap, seed=seed)
+    decision = guard({name: c.held_out for name, c in candidates.items()}, samples=config.bootstrap, seed=seed)
     shipped = decision.shipped
     final = {name: c.fitted for name, c in candidates.items()}
     if config.refit:
@@ -136,48 +130,6 @@ def subsets(target: Target, chosen: Subset) -> dict[str, Subset]:
 
 
 @dataclass(frozen=True)
-class Decision:
-    """What ships and why; `rows` compare the candidates on validation, with 95 % intervals."""
-
-    shipped: str
-    reason: str
-    rows: list[JSON]
-
-
-def guard(values: Mapping[str, Values], *, samples: int, seed: int) -> Decision:
-    """Apply the rule at the top of this module to the NDCG@10 per validation user of each candidate."""
-    if not len(values[TARGET_ONLY]):
-        blank: list[JSON] = [{"name": name, "valid_ndcg10": None, "low": None, "high": None} for name in values]
-        return Decision(TARGET_ONLY, "No validation events: nothing shows that another domain helps.", blank)
-    bootstrap = Bootstrap.draw(values, seed, samples)
-    low, high = np.quantile(bootstrap.means, (0.025, 0.975), axis=0)
-    rows: list[JSON] = [
-        {"name": name, "valid_ndcg10": float(values[name].mean()), "low": float(low[place]), "high": float(high[place])}
-        for place, name in enumerate(bootstrap.models)
-    ]
-    rivals = [name for name in values if name != CHOSEN]
-    if CHOSEN in values and all(_surely_better(values, bootstrap, CHOSEN, rival) for rival in rivals):
-        return Decision(CHOSEN, f"Its validation gain is surely above zero: {_gains(bootstrap, CHOSEN, rivals)}.", rows)
-    said = f"The chosen subset is not surely better: {_gains(bootstrap, CHOSEN, rivals)}. " if CHOSEN in values else ""
-    if ALL_DOMAINS not in values:
-        return Decision(TARGET_ONLY, "There is no source domain.", rows)
-    over = _gains(bootstrap, ALL_DOMAINS, [TARGET_ONLY])
-    if _surely_better(values, bootstrap, ALL_DOMAINS, TARGET_ONLY):
-        return Decision(ALL_DOMAINS, f"{said}All domains are surely better than none: {over}.", rows)
-    return Decision(TARGET_ONLY, f"{said}All domains are not surely better than none: {over}.", rows)
-
-
-def _surely_better(values: Mapping[str, Values], bootstrap: Bootstrap, name: str, rival: str) -> bool:
-    differ = np.count_nonzero(values[name] != values[rival])
-    return bool(differ >= _FEWEST and bootstrap.difference(name, rival).low > 0)
-
-
-def _gains(bootstrap: Bootstrap, name: str, rivals: list[str]) -> str:
-    found = [(rival, bootstrap.difference(name, rival)) for rival in rivals]
-    return ", ".join(f"{d.mean:+.4f} over {rival} ({d.low:+.4f} to {d.high:+.4f})" for rival, d in found)
-
-
-@dataclass(frozen=True)
 class Fitting:
     """Fits subsets one after another, each under its own label in the workspace."""
 
@@ -208,9 +160,9 @@ class Fitting:
             alone = Fitted(
                 encoder=base, parts=Parts(), weight={OWN: 1 / self.config.model.temperature, POPULARITY: 0.0}
             )
-            nothing = np.empty(0)
+            nothing = HeldOut(np.empty(0))
             blind = {
-                name: Candidate(subset=s, fitted=alone, weight=alone.weight, values=nothing, epochs=0, curve=[])
+                name: Candidate(subset=s, fitted=alone, weight=alone.weight, held_out=nothing, epochs=0, curve=[])
                 for name, s in subsets.items()
             }
             return blind, 1.0
@@ -220,21 +172,21 @@ class Fitting:
             weight = evidence.weights(subset).value
             fitted = Fitted(encoder=base, parts=evidence.parts, weight=weight)
             fitted, result = self._tuned(fitted, TRAIN, self.config, name)
-            values = evidence.held_out(subset) if self.config.tune == "gate" else self._tuned_values(fitted)
+            gate = self.config.tune == "gate"
             found[name] = Candidate(
                 subset=subset,
                 fitted=fitted,
                 weight=weight,
-                values=values,
+                held_out=evidence.held_out(subset) if gate else self._in_sample(fitted),
                 epochs=result.best_epoch if result else 0,
                 curve=result.curve if result else [],
             )
         return found, evidence.ridge
 
-    def _tuned_values(self, fitted: Fitted) -> Values:
+    def _in_sample(self, fitted: Fitted) -> HeldOut:
         users = np.unique(self.target.valid[0])
         scorer = scorer_of(fitted.view(self.target, TRAIN, users).channels(fitted.parts, fitted.weight), fitted.weight)
-        return user_ndcg(self.target, scorer, users)
+        return HeldOut(user_ndcg(self.target, scorer, users))
 
     def final(self, epochs: int, candidates: Mapping[str, Candidate], ridge: float) -> dict[str, Fitted]:
         """Fit again on train and validation events: as many epochs as were best, the weights that validation chose."""

@@ -23,7 +23,7 @@ from finetune.channels import CROSS, ENTITIES, OWN, POPULARITY, USERS, Channel, 
 from finetune.config import EvidenceConfig
 from finetune.cross import Cross
 from finetune.left_out import has_view, left_out_views
-from finetune.logit import Choices, Logit, Real, fit_logit
+from finetune.logit import Choices, Logit, Real, fit_logit, log_likelihood
 from finetune.maps import Residuals, calibrate
 from finetune.target import Target
 from finetune.task import CUTOFF, user_ndcg
@@ -62,6 +62,14 @@ class Weights:
         names = {kind: f"{kind}:{source}" for kind in (USERS, CROSS, ENTITIES)}
         errors = {kind: self.error.get(name, 0.0) for kind, name in names.items()}
         return {kind: self.value.get(name, 0.0) / errors[kind] if errors[kind] else 0.0 for kind, name in names.items()}
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What validation says of a subset, per validation user: NDCG@10, log-likelihood if it was taken."""
+
+    ndcg: Values
+    likelihood: Values | None = None
 
 
 @dataclass(frozen=True)
@@ -147,21 +155,24 @@ class Evidence:
         """Return the scorer of the validation users: row r is `view.users[r]`."""
         return scorer_of(self.channels, weights.value)
 
-    def held_out(self, subset: Subset) -> Values:
-        """Return the NDCG@10 of each validation user, with weights that the other users' events gave.
+    def held_out(self, subset: Subset) -> HeldOut:
+        """Judge each validation user by weights that the other users' events gave.
 
         Weights fitted to all would be judged by what they were fitted to, and the more of them the better they looked.
         """
         fold = generator(0, "evidence", "folds").permutation(len(self.view.users)) % _FOLDS
-        values = np.zeros(len(self.view.users))
+        values, likelihood = np.zeros(len(fold)), np.zeros(len(fold))
         for number in range(_FOLDS):
-            kept, asked = self.choices.where(fold[self.row] != number), np.flatnonzero(fold == number)
-            others = replace(self, choices=kept, row=self.row[fold[self.row] != number], _known={})
+            mine, asked = fold[self.row] == number, np.flatnonzero(fold == number)
+            others = replace(self, choices=self.choices.where(~mine), row=self.row[~mine], _known={})
             if len(asked):
                 part = [replace(channel, user=channel.user[asked]) for channel in self.channels]
                 scorer = scorer_of(part, others.weights(subset).value)
                 values[asked] = user_ndcg(self.target, scorer, self.view.users[asked])
-        return values
+                found, columns = others._fit(subset)
+                told = log_likelihood(self.choices.where(mine), columns, found.weight)
+                np.add.at(likelihood, self.row[mine], told)
+        return HeldOut(values, likelihood)
 
     def _fit(self, subset: Subset) -> tuple[Logit, tuple[int, ...]]:
         columns = tuple(i for i, c in enumerate(self.channels) if not c.source or c.source in subset)

@@ -79,6 +79,11 @@ def fit_logit(choices: Choices, columns: Sequence[int], start: Real | None = Non
     return Logit(weight=weight, error=error, value=value)
 
 
+def log_likelihood(choices: Choices, columns: Sequence[int], weight: Real) -> Real:
+    """Return the log-likelihood of each choice, in nats, given the `weight` [len(columns)] of `columns`."""
+    return _Problem.of(choices, columns).at(weight)[0] if len(choices) else np.empty(0)
+
+
 _Point = tuple[Real, Real, Real]
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import polars as pl
 import pytest
 
-from finetune.adapt import ALL_DOMAINS, CHOSEN, TARGET_ONLY, adapt, guard, subsets
-from finetune.evidence import Evidence
+from finetune.adapt import adapt, subsets
+from finetune.evidence import Evidence, HeldOut
+from finetune.guard import ALL_DOMAINS, CHOSEN, TARGET_ONLY, guard
 from finetune.target import Target, target_graph
 from finetune.task import fit_own
 from graphrec.core.tracking import NullTracker
@@ -156,6 +157,11 @@ RNG = np.random.default_rng(0)
 LOW = RNG.random(400)
 
 
+def decided(values, likelihood=None):
+    told = likelihood or {}
+    return guard({name: HeldOut(v, told.get(name)) for name, v in values.items()}, samples=200, seed=1)
+
+
 @pytest.mark.parametrize(
     ("chosen", "everything", "ships"),
     [
@@ -171,7 +177,7 @@ LOW = RNG.random(400)
 def test_the_guard_by_hand(chosen, everything, ships):
     values = {TARGET_ONLY: LOW, ALL_DOMAINS: LOW + everything}
     values |= {} if chosen is None else {CHOSEN: LOW + chosen}
-    decision = guard(values, samples=200, seed=1)
+    decision = decided(values)
     assert decision.shipped == ships
     assert decision.rows[0]["valid_ndcg10"] == pytest.approx(LOW.mean())
 
@@ -179,8 +185,8 @@ def test_the_guard_by_hand(chosen, everything, ships):
 def test_a_handful_of_users_is_sure_of_nothing():
     one = np.zeros(400)
     one[:9] = 0.5
-    assert guard({TARGET_ONLY: LOW, ALL_DOMAINS: LOW + one}, samples=200, seed=1).shipped == TARGET_ONLY
-    assert guard({TARGET_ONLY: np.zeros(1), ALL_DOMAINS: np.ones(1)}, samples=200, seed=1).shipped == TARGET_ONLY
+    assert decided({TARGET_ONLY: LOW, ALL_DOMAINS: LOW + one}).shipped == TARGET_ONLY
+    assert decided({TARGET_ONLY: np.zeros(1), ALL_DOMAINS: np.ones(1)}).shipped == TARGET_ONLY
 
 
 def test_all_cold_validation_leaves_other_users_their_own_history():
@@ -199,7 +205,20 @@ def test_all_cold_validation_leaves_other_users_their_own_history():
 def test_a_gain_within_the_noise_does_not_ship():
     noise = RNG.normal(size=400)
     noise += 0.5 * noise.std() / 20 - noise.mean()  # half a standard error above zero
-    assert guard({TARGET_ONLY: LOW, ALL_DOMAINS: LOW + noise}, samples=200, seed=1).shipped == TARGET_ONLY
+    assert decided({TARGET_ONLY: LOW, ALL_DOMAINS: LOW + noise}).shipped == TARGET_ONLY
+
+
+@pytest.mark.parametrize(("ndcg", "nats", "ships"), [(1, 1, True), (1, -1, False), (-1, 1, False), (1, 0, False)])
+def test_likelihood_is_sure_where_few_users_have_any_ndcg(ndcg, nats, ships):
+    noise = RNG.normal(size=400) / 10
+    within = ndcg * (0.5 * noise.std() / 20) + noise - noise.mean()
+    values = {TARGET_ONLY: LOW, ALL_DOMAINS: LOW + within}
+    likelihood = {TARGET_ONLY: -LOW, ALL_DOMAINS: nats * 0.1 * LOW - LOW}
+    decision = decided(values, likelihood)
+    assert (decision.shipped == ALL_DOMAINS) == ships
+    assert f"{nats * 0.1 * LOW.sum():+.1f} nats" in decision.reason
+    # Where one candidate has none, nothing is decided by it.
+    assert decided(values, {TARGET_ONLY: -LOW}).shipped == TARGET_ONLY
 
 
 def test_same_seed_same_bytes_and_a_killed_run_ends_alike(tmp_path):

@@ -50,3 +50,8 @@ class Bootstrap:
         a, b = self.models.index(one), self.models.index(other)
         low, high = np.quantile(self.means[:, a] - self.means[:, b], (0.025, 0.975))
         return Difference(float(self.mean[a] - self.mean[b]), float(low), float(high))
+
+    def at_least(self, one: str, other: str) -> float:
+        """Return what the mean of `one` minus that of `other` is above in 95 % of the samples (one-sided)."""
+        a, b = self.models.index(one), self.models.index(other)
+        return float(np.quantile(self.means[:, a] - self.means[:, b], 0.05))
