@@ -184,8 +184,8 @@ def measure(world: World, options: argparse.Namespace) -> JSON:
     began = time.perf_counter()
     with Workspace.temporary() as work:
         selection = select(target, config.select, search, seed=cell.seed, workspace=work, tracker=tracker)
-    times["select"], began = time.perf_counter() - began, time.perf_counter()
-    with Workspace.temporary() as work:
+        times["select"], began = time.perf_counter() - began, time.perf_counter()
+        # In the same workspace: with equal options adapt finds the base that select has trained.
         made = adapt(target, selection.chosen, config.adapt, seed=cell.seed, workspace=work, tracker=tracker)
         times["adapt"], began = time.perf_counter() - began, time.perf_counter()
         oracle = _oracle(world, target, work) if options.oracle else {}
@@ -217,7 +217,7 @@ def baselines(world: World) -> JSON:
 def _oracle(world: World, target: Target, work: Workspace) -> dict[str, list[float]]:
     """Fine-tune every subset in full and judge it on test, as nobody could who keeps test for the end."""
     config = replace(world.config.adapt, tune="full")
-    fitting = Fitting(target, config, world.cell.seed, work.part("oracle"), NullTracker())
+    fitting = Fitting(target, config, world.cell.seed, work, NullTracker())
     subsets = chain.from_iterable(combinations(world.sources, n) for n in range(len(world.sources) + 1))
     named = {"+".join(subset) or "none": subset for subset in subsets}
     base, first = fitting.base(TRAIN, config)

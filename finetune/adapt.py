@@ -149,7 +149,6 @@ class Fitting:
             seed=self.seed,
             workspace=self.workspace,
             tracker=self.tracker,
-            label=f"base-{history}",
         )
 
     def candidates(self, base: MultiDomainEncoder, subsets: Mapping[str, Subset]) -> tuple[dict[str, Candidate], float]:

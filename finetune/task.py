@@ -144,7 +144,6 @@ def fit_own(
     seed: int,
     workspace: Workspace,
     tracker: Tracker,
-    label: str = "target_only",
 ) -> tuple[MultiDomainEncoder, FitResult]:
     """Train the target's own encoder without sources; on the train events validation chooses the epoch."""
     encoder = new_encoder(target, config, seed)
@@ -152,7 +151,7 @@ def fit_own(
     task = TransferTask(
         model, config, history, batch_size=options.batch_size, seed=seed, validate=history == TRAIN, tuned=("encoder",)
     )
-    return encoder, fit(task, options, seed=seed, workspace=workspace, tracker=tracker, label=label)
+    return encoder, fit(task, options, seed=seed, workspace=workspace, tracker=tracker, label=f"base-{history}")
 
 
 def user_ndcg(target: Target, scorer: VectorScorer, users: IntArray) -> Values:
