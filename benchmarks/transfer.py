@@ -2,6 +2,7 @@
 
     GRAPHREC_DATA=FOLDER python -m benchmarks.transfer amazon5 --regimes cold 1 5 10 warm --seeds 5
     GRAPHREC_DATA=FOLDER python -m benchmarks.transfer amazon5 --print
+    GRAPHREC_DATA=FOLDER python -m benchmarks.transfer complete_journey --disjoint --regimes 1 5 warm [--no-knowledge]
 
 A cell is (set, target, regime, seed). `warm` is leave-last-out, every domain's test events hidden; `cold` hides all
 events in the target of a fifth of the users whom other domains know, `k` all but the first k of a fifth of its users; a
@@ -9,8 +10,9 @@ tenth more serves as validation. Sources are pretrained on without any event of 
 all regimes but `warm`. `select` and `adapt` choose on validation, test events are ranked once, among all items of the
 target that are new to the user. Baselines learn from train and validation events of the target alone (`own`) or of all
 domains (`merged`); `cooccurrence` counts, for each item, the users who had it and an item of the asked user. With
-`--oracle` every subset of sources is adapted and judged on test. Cells stand in `--out`, one file each, so that a
-killed run goes on with the next; several processes may share the work by `--part i/n`.
+`--oracle` every subset of sources is adapted and judged on test. With `--disjoint` every user keeps one domain, drawn
+by seed, so that entities are the only bridge; with `--no-knowledge` there is none. Cells stand in `--out`, one file
+each, so that a killed run goes on with the next; several processes may share the work by `--part i/n`.
 """
 
 import argparse
@@ -38,11 +40,11 @@ from graphrec.cli.examples import example_folder
 from graphrec.core.progress import logger
 from graphrec.core.search import MemorySearch
 from graphrec.core.tracking import NullTracker
-from graphrec.core.types import JSON, FloatArray, IntArray, Scorer
+from graphrec.core.types import JSON, BoolArray, FloatArray, IntArray, Scorer
 from graphrec.core.workspace import Workspace
 from graphrec.encoders.pretrained import TRAIN, Pretrained
 from graphrec.graph.build import build_graph
-from graphrec.graph.graph import MultiDomainGraph
+from graphrec.graph.graph import EventEdges, MultiDomainGraph
 from graphrec.metrics.measures import ndcg, recall
 from graphrec.metrics.ranking import rank
 from graphrec.metrics.scorers import VectorScorer
@@ -104,16 +106,23 @@ class World:
     item: IntArray
 
     @classmethod
-    def of(cls, cell: Cell, overrides: Sequence[str]) -> "World":
+    def of(cls, cell: Cell, options: argparse.Namespace) -> "World":
         """Read and split; `item` are catalogue positions."""
-        options = [f"target={cell.target}", f"seed={cell.seed}", *cell.split, *overrides]
-        config = load_config(example_folder() / f"{cell.set}.yaml", options)
+        overrides = [f"target={cell.target}", f"seed={cell.seed}", *cell.split, *options.override]
+        config = load_config(example_folder() / f"{cell.set}.yaml", overrides)
         built, _ = ingest(read(config.ingest), config.ingest, seed=cell.seed)
         triples, keep = built.dataset.triples, np.ones(len(built.dataset.triples), dtype=np.bool_)
         graph = build_graph(built.dataset, triples.confidence, keep=keep, drop_relations=config.merge.drop_relations)
         test = built.test.of(built.dataset.domain_index(cell.target))
-        place = np.searchsorted(graph.catalog[cell.target], test.item)
-        return cls(cell, config, graph, test.user, place)
+        user, place = test.user, np.searchsorted(graph.catalog[cell.target], test.item)
+        if not options.knowledge:
+            graph = replace(graph, knowledge={})
+        if options.disjoint:
+            home = np.random.default_rng(cell.seed).integers(0, len(graph.catalog), graph.num_users)
+            events = {d: _of_users(graph.events[d], home == number) for number, d in enumerate(graph.catalog)}
+            graph, stays = replace(graph, events=events), home[user] == list(graph.catalog).index(cell.target)
+            user, place = user[stays], place[stays]
+        return cls(cell, config, graph, user, place)
 
     @property
     def sources(self) -> list[str]:
@@ -140,6 +149,13 @@ class World:
         return {name: measure(ranks, k).tolist() for name, (measure, k) in METRICS.items()}
 
 
+def _of_users(events: EventEdges, kept: BoolArray) -> EventEdges:
+    mask = kept[events.user]
+    return EventEdges(
+        user=events.user[mask], item=events.item[mask], valid=events.valid[mask], weight=events.weight[mask]
+    )
+
+
 def main() -> None:
     """Fill the cells that are missing, then print the table."""
     options = _arguments()
@@ -149,7 +165,7 @@ def main() -> None:
         paths = {kind: options.out / f"{cell.name}{kind}" for kind in (OURS, THEIRS)}
         asked = [OURS, *([THEIRS] if options.baselines else [])]
         if any(not paths[kind].exists() for kind in asked):
-            world = World.of(cell, options.override)
+            world = World.of(cell, options)
             for kind in asked:
                 if not paths[kind].exists():
                     _write(paths[kind], measure(world, options) if kind == OURS else baselines(world))
@@ -300,14 +316,17 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--part", type=_part, default=(0, 1), help="i/n: every n-th pair of target and seed, from i.")
     parser.add_argument("--no-baselines", dest="baselines", action="store_false")
     parser.add_argument("--oracle", action="store_true", help="Judge every subset on test, too.")
+    parser.add_argument("--disjoint", action="store_true", help="Every user keeps one domain.")
+    parser.add_argument("--no-knowledge", dest="knowledge", action="store_false", help="No triples.")
     parser.add_argument("--out", type=Path, default=Path("runs/bench/transfer"))
     parser.add_argument("--print", action="store_true", help="Only print the table of what is there.")
     options = parser.parse_args()
     options.targets = options.targets or list(SETS[options.set])
     # Its split is given: there is one regime.
     options.regimes = [WARM] if options.set == "xmrec5" else options.regimes
-    if options.override:
-        options.out /= "-".join(sorted(options.override)).replace("/", "_")
+    changed = [*options.override, *(["disjoint"] * options.disjoint), *(["no-knowledge"] * (not options.knowledge))]
+    if changed:
+        options.out /= "-".join(sorted(changed)).replace("/", "_")
     return options
 
 
