@@ -23,7 +23,7 @@ from finetune.channels import CROSS, ENTITIES, OWN, POPULARITY, USERS, Channel, 
 from finetune.config import EvidenceConfig
 from finetune.cross import Cross
 from finetune.left_out import has_view, left_out_views
-from finetune.logit import Choices, Logit, Real, fit_logit, log_likelihood
+from finetune.logit import Choices, Logit, Real, fit_logit
 from finetune.maps import Residuals, calibrate
 from finetune.target import Target
 from finetune.task import CUTOFF, user_ndcg
@@ -90,7 +90,7 @@ class Evidence:
     ridge: float
     usual: tuple[float, float]
     num_asked: int
-    _known: dict[tuple[int, ...], Logit] = field(default_factory=dict)
+    _known: dict[Subset, tuple[Logit, tuple[int, ...]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, encoder: MultiDomainEncoder, target: Target, config: EvidenceConfig, seed: int) -> "Evidence":
@@ -122,16 +122,6 @@ class Evidence:
         """Return the log-likelihood of each validation user's choices with `subset`; 0 without any choice."""
         value = self._fit(subset)[0].value
         return np.bincount(self.row, weights=value, minlength=len(self.view.users)).astype(np.float64)
-
-    @property
-    def alone(self) -> Logit:
-        """The fit of all channels that belong to no source, whatever their signs: where other fits begin."""
-        return self._fit_columns(tuple(range(self.num_base)), {})
-
-    @property
-    def num_base(self) -> int:
-        """How many channels, the first ones, belong to no source."""
-        return sum(not channel.source for channel in self.channels)
 
     def weights(self, subset: Subset) -> Weights:
         """Return the fit of `subset`."""
@@ -170,26 +160,28 @@ class Evidence:
                 scorer = scorer_of(part, others.weights(subset).value)
                 values[asked] = user_ndcg(self.target, scorer, self.view.users[asked])
                 found, columns = others._fit(subset)
-                told = log_likelihood(self.choices.where(mine), columns, found.weight)
-                np.add.at(likelihood, self.row[mine], told)
+                weight = dict(zip(columns, found.weight.tolist(), strict=True))
+                np.add.at(likelihood, self.row[mine], self.choices.where(mine).log_likelihood(weight))
         return HeldOut(values, likelihood)
 
     def _fit(self, subset: Subset) -> tuple[Logit, tuple[int, ...]]:
-        columns = tuple(i for i, c in enumerate(self.channels) if not c.source or c.source in subset)
-        start = dict(enumerate(self.alone.weight))
-        while True:
-            found = self._fit_columns(columns, start)
-            wrong = [
-                place
-                for place, column in enumerate(columns)
-                if self.channels[column].kind not in (OWN, POPULARITY) and found.weight[place] < 0
-            ]
-            if not wrong:
-                return found, columns
-            # The most negative by its own error goes first, with what is clearly below zero: the others may stay.
-            size = {place: found.weight[place] / found.error[place] for place in wrong}
-            gone = {place for place in wrong if size[place] <= max(min(size.values()), -1.0)}
-            columns = tuple(column for place, column in enumerate(columns) if place not in gone)
+        """Return the fit of `subset` and the columns in use, those without a weight left out."""
+        if subset not in self._known:
+            asked = [i for i, c in enumerate(self.channels) if not c.source or c.source in subset]
+            # The start must not depend on which subset came first, or a search that goes on would end elsewhere.
+            everything = subset == self.target.sources
+            start = None if everything else dict(zip(*self._all_weights, strict=True))
+            bounded = [i for i in asked if self.channels[i].kind not in (OWN, POPULARITY)]
+            found = fit_logit(self.choices, asked, start, bounded)
+            used = [place for place, i in enumerate(asked) if found.weight[place] > 0 or i not in bounded]
+            fit = Logit(weight=found.weight[used], error=found.error[used], value=found.value)
+            self._known[subset] = fit, tuple(asked[place] for place in used)
+        return self._known[subset]
+
+    @property
+    def _all_weights(self) -> tuple[tuple[int, ...], list[float]]:
+        found, columns = self._fit(self.target.sources)
+        return columns, found.weight.tolist()
 
     def _settled(self, found: Logit, columns: tuple[int, ...]) -> Real:
         """Return the weights with those of popularity and of the own view chosen anew, by NDCG@10 among the candidates.
@@ -197,36 +189,27 @@ class Evidence:
         The best items by these two are candidates of everybody, so that likelihood says too little for them there, or
         too much. Each is tried at a few values, twice in turn, and moved where that is clearly better.
         """
-        features, weight = self.choices.features[:, :, columns], found.weight.copy()
+        weight = found.weight.copy()
         place = {self.channels[column].kind: at for at, column in enumerate(columns) if column < 2}
         # Below zero the best items would be some that are no candidates; without any popularity, who has nothing else
         # would be offered items in the order of their numbers.
         weight[place[POPULARITY]] = max(_POPULARITY[0], weight[place[POPULARITY]])
-        silent = weight[place[OWN]] <= 0 or not features[:, :, place[OWN]].any()
+        silent = weight[place[OWN]] <= 0 or not self.choices.features[columns[place[OWN]]].any()
         if silent or len(self.choices) < _FEWEST:
             weight[place[OWN]] = self.usual[0]
         if len(self.choices) < _FEWEST:
             weight[place[POPULARITY]] = max(_POPULARITY[0], self.usual[1])
             return weight
-        best = self.choices.ndcg(features @ weight.astype(np.float32), CUTOFF)
+        best = self.choices.ndcg(self.choices.scores(dict(zip(columns, weight, strict=True))), CUTOFF)
         for kind in (POPULARITY,) if silent else (POPULARITY, OWN) * 2:
             at, usual = place[kind], weight[place[kind]]
-            rest = weight.copy()
-            rest[at] = 0.0
-            others = features @ rest.astype(np.float32)
+            others = self.choices.scores({c: w for c, w in zip(columns, weight, strict=True) if c != columns[at]})
+            alone = self.choices.features[columns[at]]
             for value in _POPULARITY if kind == POPULARITY else (share * usual for share in _OWN):
-                reached = self.choices.ndcg(others + np.float32(value) * features[:, :, at], CUTOFF)
+                reached = self.choices.ndcg(others + np.float32(value) * alone, CUTOFF)
                 if reached > best * _CLEARLY:
                     best, weight[at] = reached, value
         return weight
-
-    def _fit_columns(self, columns: tuple[int, ...], start: Mapping[int, float]) -> Logit:
-        # Many subsets come down to the same columns once the useless ones are out. The start must not depend on which
-        # of them came first, or a search that goes on would end elsewhere.
-        if columns not in self._known:
-            first = np.array([start.get(column, 0.0) for column in columns])
-            self._known[columns] = fit_logit(self.choices, columns, first)
-        return self._known[columns]
 
 
 def some_valid(target: Target, most: int, seed: int) -> tuple[IntArray, IntArray]:
@@ -296,15 +279,15 @@ def _choices(
     taken = (candidates == item[:, None]) & (np.arange(candidates.shape[1]) < size[:, None])
     asked = taken.any(axis=1)
     row, candidates, size = row[asked], candidates[asked], size[asked]
-    features = np.zeros((*candidates.shape, len(channels)), dtype=np.float32)
+    features = np.zeros((len(channels), *candidates.shape), dtype=np.float32)
     for place, channel in enumerate(channels):
         # In blocks: the item vectors of all candidates at once would be the largest array of the stage.
         for start in range(0, len(row), 1024):
             rows = slice(start, start + 1024)
-            features[rows, :, place] = np.einsum(
+            features[place, rows] = np.einsum(
                 "rd,rjd->rj", channel.user[row[rows]], channel.item[np.maximum(candidates[rows], 0)], optimize=True
             )
-    return Choices(features=features, size=size, pos=taken[asked].argmax(axis=1).astype(np.int64)), sampled[row]
+    return Choices.of(features, size, taken[asked].argmax(axis=1).astype(np.int64)), sampled[row]
 
 
 def _candidates(

@@ -2,10 +2,11 @@
 
     P(j) = exp(weight . f_j) / sum over candidates l of exp(weight . f_l)
 
-The log-likelihood is concave, so Newton's method finds its maximum in a few steps.
+The log-likelihood is concave, so Newton's method finds its maximum in a few steps. Weights that must not be negative
+stay at 0 by projection (Bertsekas 1982): a step moves those above it, and those that the slope draws away from it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,7 +17,7 @@ from graphrec.core.types import BoolArray, FloatArray, IntArray
 
 Real = NDArray[np.float64]
 
-_STEPS, _RIDGE, _BLOCK = 30, 1e-6, 256
+_STEPS, _RIDGE, _BLOCK = 50, 1e-6, 1 << 18
 _TOLERANCE = 1e-3
 """Log-likelihood, in nats over all choices, that a last step may still gain."""
 
@@ -25,7 +26,7 @@ _TOLERANCE = 1e-3
 class Choices:
     """What was offered and what was taken.
 
-    `features` is [num_choices, most candidates, num_columns]: of row r the first `size[r]` candidates are real, and
+    `features` is [num_columns, num_choices, most candidates]: of choice r the first `size[r]` candidates are real, and
     number `pos[r]` was taken.
     """
 
@@ -33,17 +34,51 @@ class Choices:
     size: IntArray
     pos: IntArray
 
+    @classmethod
+    def of(cls, features: FloatArray, size: IntArray, pos: IntArray) -> "Choices":
+        """Return the choices with `features` centred, in place, over the real candidates of each.
+
+        Only differences between candidates matter: a column that is the same for all then says nothing, exactly.
+        """
+        found = cls(features=features, size=size, pos=pos)
+        for plane in features:
+            mean = np.where(found.real, plane, 0).sum(axis=1, dtype=np.float64) / size
+            plane -= mean[:, None].astype(np.float32)
+        return found
+
     def __len__(self) -> int:
         return len(self.pos)
 
     @cached_property
     def real(self) -> BoolArray:
         """Which candidates are real, `[num_choices, most]`."""
-        return np.asarray(np.arange(self.features.shape[1]) < self.size[:, None])
+        return np.asarray(np.arange(self.features.shape[2]) < self.size[:, None])
 
     def where(self, mask: BoolArray) -> "Choices":
         """Return the choices that `mask` keeps."""
-        return Choices(features=self.features[mask], size=self.size[mask], pos=self.pos[mask])
+        return Choices(features=self.features[:, mask], size=self.size[mask], pos=self.pos[mask])
+
+    def scores(self, weight: Mapping[int, float]) -> FloatArray:
+        """Return the score of each candidate, `[num_choices, most]`, given the weights of some columns."""
+        total = np.zeros(self.features.shape[1:], dtype=np.float32)
+        for column, value in weight.items():
+            if value:
+                total += np.float32(value) * self.features[column]
+        return total
+
+    def log_likelihood(self, weight: Mapping[int, float]) -> Real:
+        """Return the log-likelihood of each choice, in nats, given the weights of some columns."""
+        return self.chances(weight)[1]
+
+    def chances(self, weight: Mapping[int, float]) -> tuple[FloatArray, Real]:
+        """Return the probability of each candidate, 0 where it is not real, and the log of that of the one taken."""
+        score = np.where(self.real, self.scores(weight), np.float32(-np.inf))
+        score -= score.max(axis=1, keepdims=True)
+        taken = np.take_along_axis(score, self.pos[:, None], axis=1)[:, 0]
+        chance = np.exp(score, out=score)
+        mass = chance.sum(axis=1, dtype=np.float64)
+        chance /= mass[:, None].astype(np.float32)
+        return chance, taken.astype(np.float64) - np.log(mass)
 
     def ndcg(self, scores: FloatArray, k: int) -> float:
         """Return the mean NDCG@k of the items taken among their candidates, given `scores` [num_choices, most]."""
@@ -54,80 +89,106 @@ class Choices:
 
 @dataclass(frozen=True, kw_only=True)
 class Logit:
-    """A fit: `weight` and its standard `error`, by column, and the log-likelihood of each choice, `[num_choices]`."""
+    """A fit: `weight` and its standard `error`, by column, and the log-likelihood of each choice, `[num_choices]`.
+
+    A weight on its bound is 0, and so is its error.
+    """
 
     weight: Real
     error: Real
     value: Real
 
 
-def fit_logit(choices: Choices, columns: Sequence[int], start: Real | None = None) -> Logit:
+def fit_logit(
+    choices: Choices,
+    columns: Sequence[int],
+    start: Mapping[int, float] | None = None,
+    not_negative: Collection[int] = (),
+) -> Logit:
     """Return the fit of greatest likelihood that uses `columns`; a column that says nothing keeps weight 0.
 
-    `start` [len(columns)] is where to begin, which saves steps.
+    `start` says where to begin, which saves steps; the weights of the columns `not_negative` stay at 0 or above.
     """
-    problem = _Problem.of(choices, columns)
-    weight = np.zeros(len(columns)) if start is None else start
-    value, slope, information = problem.at(weight)
+    bounded = np.array([column in not_negative for column in columns], dtype=np.bool_)
+    weight = np.array([(start or {}).get(column, 0.0) for column in columns])
+    weight[bounded] = np.maximum(weight[bounded], 0.0)
+    found = _Point.of(choices, columns, weight)
     for _ in range(_STEPS):
-        step = np.asarray(np.linalg.solve(information, slope), dtype=np.float64)
-        gained = value.sum()
-        weight, (value, slope, information) = problem.climb(weight, step, gained)
-        if value.sum() - gained <= _TOLERANCE:
+        moved = found.step(bounded)
+        if moved is None:
             break
-    error = np.sqrt(np.diag(np.linalg.inv(information))) if len(columns) else weight
-    return Logit(weight=weight, error=error, value=value)
+        found = moved
+    error = np.zeros(len(columns))
+    if (free := np.flatnonzero(~bounded | (found.weight > 0))).size:
+        error[free] = np.sqrt(np.diag(np.linalg.inv(found.information[np.ix_(free, free)])))
+    return Logit(weight=found.weight, error=error, value=found.value)
 
 
-def log_likelihood(choices: Choices, columns: Sequence[int], weight: Real) -> Real:
-    """Return the log-likelihood of each choice, in nats, given the `weight` [len(columns)] of `columns`."""
-    return _Problem.of(choices, columns).at(weight)[0] if len(choices) else np.empty(0)
+@dataclass(frozen=True, kw_only=True)
+class _Point:
+    """Where a fit stands: probabilities of the candidates, log-likelihoods of the choices."""
 
-
-_Point = tuple[Real, Real, Real]
-
-
-@dataclass(frozen=True)
-class _Problem:
-    """The columns in use, `[num_choices, most, k]`, which candidates are real, and which was taken."""
-
-    features: FloatArray
-    real: BoolArray
-    pos: IntArray
+    choices: Choices
+    columns: Sequence[int]
+    weight: Real
+    chance: FloatArray
+    value: Real
 
     @classmethod
-    def of(cls, choices: Choices, columns: Sequence[int]) -> "_Problem":
-        features = choices.features[:, :, list(columns)]
-        # Only differences between candidates matter; a column that is the same for all says nothing, exactly.
-        mean = np.einsum("njk,nj->nk", features, choices.real.astype(np.float32)) / choices.size[:, None]
-        return cls(np.ascontiguousarray(features - mean[:, None].astype(np.float32)), choices.real, choices.pos)
+    def of(cls, choices: Choices, columns: Sequence[int], weight: Real) -> "_Point":
+        chance, value = choices.chances(dict(zip(columns, weight.tolist(), strict=True)))
+        return cls(choices=choices, columns=columns, weight=weight, chance=chance, value=value)
 
-    def at(self, weight: Real) -> _Point:
-        """Return log-likelihoods [num_choices], the slope [k] of their sum, and the information [k, k]."""
-        value, size = np.empty(len(self.pos)), self.features.shape[2]
-        slope, information = np.zeros(size), _RIDGE * np.eye(size)
+    @cached_property
+    def _mean(self) -> Real:
+        """What is expected of each column, `[num_columns, num_choices]`."""
+        mean = np.empty((len(self.columns), len(self.choices)))
+        for place, column in enumerate(self.columns):
+            mean[place] = np.einsum("nj,nj->n", self.choices.features[column], self.chance)
+        return mean
+
+    @cached_property
+    def slope(self) -> Real:
+        """The slope of the log-likelihood, `[num_columns]`."""
+        every = np.arange(len(self.choices))
+        taken = (self.choices.features[column][every, self.choices.pos] for column in self.columns)
+        found: Real = np.array([plane.sum(dtype=np.float64) for plane in taken]) - self._mean.sum(axis=1)
+        return found
+
+    @cached_property
+    def information(self) -> Real:
+        """Fisher's information, `[num_columns, num_columns]`, with a little on the diagonal."""
+        size, (rows, most) = len(self.columns), self.chance.shape
+        total: Real = _RIDGE * np.eye(size) - self._mean @ self._mean.T
         # In blocks that stay in the cache.
-        for start in range(0, len(self.pos), _BLOCK):
-            rows = slice(start, start + _BLOCK)
-            part, taken = self.features[rows], self.pos[rows]
-            every = np.arange(len(taken))
-            score = np.where(self.real[rows], part @ weight.astype(np.float32), np.float32(-np.inf))
-            score -= score.max(axis=1, keepdims=True)
-            chance = np.exp(score)
-            mass = chance.sum(axis=1, keepdims=True)
-            value[rows] = score[every, taken] - np.log(mass[:, 0])
-            chance /= mass
-            mean = np.matmul(chance[:, None, :], part)[:, 0]
-            slope += (part[every, taken] - mean).sum(axis=0)
-            weighed = (np.sqrt(chance)[:, :, None] * part).reshape(chance.size, size)
-            information += weighed.T @ weighed - mean.T @ mean
-        return value, slope, information
+        block = max(1, _BLOCK // max(1, size * most))
+        part = np.empty((size, block, most), dtype=np.float32)
+        for first in range(0, rows, block):
+            root = np.sqrt(self.chance[first : first + block])
+            weighed = part[:, : len(root)]
+            for place, column in enumerate(self.columns):
+                np.multiply(self.choices.features[column, first : first + block], root, out=weighed[place])
+            flat = weighed.reshape(size, -1)
+            total += flat @ flat.T
+        return total
 
-    def climb(self, weight: Real, step: Real, least: float) -> tuple[Real, _Point]:
-        """Take Newton's step, halved until it does not go downhill: it overshoots where the logit is flat."""
-        for _ in range(_STEPS):
-            found = self.at(weight + step)
-            if found[0].sum() >= least:
-                return weight + step, found
-            step = step / 2
-        return weight, self.at(weight)
+    def step(self, bounded: BoolArray) -> "_Point | None":
+        """Take Newton's step, halved until it goes uphill: it overshoots where the logit is flat. None at the top."""
+        at_bound = bounded & (self.weight <= 0)
+        moving = np.flatnonzero(~at_bound | (self.slope > 0))
+        while moving.size:
+            change = np.linalg.solve(self.information[np.ix_(moving, moving)], self.slope[moving])
+            against = at_bound[moving] & (change <= 0)
+            if not against.any():
+                break
+            moving = moving[~against]
+        if not moving.size or 0.5 * float(change @ self.slope[moving]) <= _TOLERANCE:
+            return None
+        for halved in range(_STEPS):
+            weight = self.weight.copy()
+            weight[moving] += 0.5**halved * change
+            weight[bounded] = np.maximum(weight[bounded], 0.0)
+            found = _Point.of(self.choices, self.columns, weight)
+            if found.value.sum() > self.value.sum():
+                return found
+        return None

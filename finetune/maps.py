@@ -102,11 +102,10 @@ def calibrate(
     offered = offered[:255]
     score, prior = own @ item[offered].T, np.broadcast_to(popularity[offered], (len(pos), len(offered)))
     # The item taken stands first; where it is offered too, twice, which moves little.
-    taken = np.stack([(own * item[pos]).sum(axis=1), popularity[pos]], axis=1)[:, None]
-    features = np.concatenate([taken, np.stack([score, prior], axis=2)], axis=1).astype(np.float32)
-    size = np.full(len(pos), features.shape[1], dtype=np.int64)
-    choices = Choices(features=features, size=size, pos=np.zeros(len(pos), dtype=np.int64))
-    scale, weight = fit_logit(choices, (0, 1)).weight
+    taken = np.stack([(own * item[pos]).sum(axis=1), popularity[pos]])[:, :, None]
+    features = np.concatenate([taken, np.stack([score, prior])], axis=2).astype(np.float32)
+    size = np.full(len(pos), features.shape[2], dtype=np.int64)
+    scale, weight = fit_logit(Choices.of(features, size, np.zeros(len(pos), dtype=np.int64)), (0, 1)).weight
     return max(float(scale), 0.0), float(weight)
 
 

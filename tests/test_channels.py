@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 from scipy.sparse import csr_array
+from scipy.special import logsumexp
 
 from finetune.bridge import bridge, unit_rows
 from finetune.channels import OWN, POPULARITY, Channel, joined, spread
@@ -61,22 +63,41 @@ def test_items_are_described_by_what_shares_their_entities():
 
 def test_the_logit_finds_the_weights_that_made_the_choices():
     weight = np.array([1.5, -0.7, 0.0])
-    features = RNG.normal(size=(4000, 12, 3)).astype(np.float32)
+    features = RNG.normal(size=(3, 4000, 12)).astype(np.float32)
     size = RNG.integers(4, 13, size=4000)
-    score = features @ weight + RNG.gumbel(size=(4000, 12))
+    score = np.tensordot(weight, features, 1) + RNG.gumbel(size=(4000, 12))
     score[np.arange(12) >= size[:, None]] = -np.inf
-    choices = Choices(features=features, size=size, pos=score.argmax(axis=1))
+    choices = Choices.of(features, size, score.argmax(axis=1))
     found = fit_logit(choices, (0, 1, 2))
     assert np.abs(found.weight - weight) == pytest.approx(np.zeros(3), abs=3.5 * found.error.max())
     assert 0.01 < found.error.max() < 0.04
-    again = fit_logit(choices, (0, 1, 2), start=np.array([5.0, 5.0, 5.0]))
+    again = fit_logit(choices, (0, 1, 2), start=dict.fromkeys(range(3), 5.0))
     assert again.weight == pytest.approx(found.weight, abs=1e-3)
     # Without anything to go by, each of the real candidates is as likely.
     assert fit_logit(choices, ()).value == pytest.approx(-np.log(size), abs=1e-5)
 
 
+def test_weights_on_their_bound_are_those_of_greatest_likelihood():
+    # Columns that are alike, some of which pull the wrong way: where to stop is not to be seen from each alone.
+    weight = np.array([1.0, -0.5, 0.5, 0.0, -1.0, 0.2])
+    features = (RNG.normal(size=(6, 2000, 10)) + RNG.normal(size=(2000, 10))).astype(np.float32)
+    score = np.tensordot(weight, features, 1) + RNG.gumbel(size=(2000, 10))
+    taken, exact = score.argmax(axis=1), features.astype(np.float64)
+    found = fit_logit(Choices.of(features, np.full(2000, 10), taken), range(6), not_negative=range(1, 6))
+
+    def loss(w):
+        told = np.tensordot(w, exact, 1)
+        return (logsumexp(told, axis=1) - told[np.arange(2000), taken]).sum()
+
+    best = minimize(loss, np.full(6, 0.1), method="L-BFGS-B", bounds=[(None, None), *[(0, None)] * 5])
+    assert [loss(found.weight), -found.value.sum()] == pytest.approx([best.fun] * 2, abs=0.01)
+    assert found.weight == pytest.approx(best.x, abs=0.01) and (found.weight[1:] >= 0).all()
+    out = found.weight == 0
+    assert out[[1, 4]].all() and not out.all() and (out == (found.error == 0)).all()
+
+
 def test_ndcg_of_choices_by_hand():
-    choices = Choices(features=np.zeros((3, 3, 1), np.float32), size=np.array([3, 2, 3]), pos=np.array([0, 1, 2]))
+    choices = Choices(features=np.zeros((1, 3, 3), np.float32), size=np.array([3, 2, 3]), pos=np.array([0, 1, 2]))
     scores = np.array([[3, 2, 1], [2, 1, 9], [1, 1, 1]], dtype=np.float32)
     # Ranks 0, 1 (the third candidate is not real) and 1 (a tie of three).
     assert choices.ndcg(scores, 10) == pytest.approx((1 + 2 / np.log2(3)) / 3)
