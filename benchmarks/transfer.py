@@ -39,6 +39,7 @@ from graphrec.cli.config import RunConfig, load_config
 from graphrec.cli.examples import example_folder
 from graphrec.core.progress import logger
 from graphrec.core.search import MemorySearch
+from graphrec.core.source import source_hash
 from graphrec.core.tracking import NullTracker
 from graphrec.core.types import JSON, BoolArray, FloatArray, IntArray, Scorer
 from graphrec.core.workspace import Workspace
@@ -52,8 +53,8 @@ from graphrec.stages.ingest import ingest, read
 from pretrain.stage import pretrain
 
 WARM, COLD = "warm", "cold"
-OURS, THEIRS = ".json", ".baselines.json"
-"""What a cell's two files end in."""
+OURS, THEIRS, ORACLE = ".json", ".baselines.json", ".oracle.json"
+"""What a cell's files end in."""
 SETS: Mapping[str, Sequence[str]] = {
     "amazon5": ("beauty", "sports", "electronics", "food", "kitchen"),
     "ciaodvd17": ("horror", "war", "comedy", "anime"),
@@ -161,14 +162,16 @@ def main() -> None:
     options = _arguments()
     options.out.mkdir(parents=True, exist_ok=True)
     cells = list(_cells(options))
+    asked = {OURS: measure, **({THEIRS: baselines} if options.baselines else {})}
+    asked |= {ORACLE: oracle} if options.oracle else {}
     for cell in cells if not options.print else ():
-        paths = {kind: options.out / f"{cell.name}{kind}" for kind in (OURS, THEIRS)}
-        asked = [OURS, *([THEIRS] if options.baselines else [])]
-        if any(not paths[kind].exists() for kind in asked):
-            world = World.of(cell, options)
-            for kind in asked:
-                if not paths[kind].exists():
-                    _write(paths[kind], measure(world, options) if kind == OURS else baselines(world))
+        missing = {kind: options.out / f"{cell.name}{kind}" for kind in asked}
+        missing = {kind: path for kind, path in missing.items() if not path.exists()}
+        world = World.of(cell, options) if missing else None
+        for kind, path in missing.items():
+            assert world is not None
+            code = [source_hash(stage)[:12] for stage in ("pretrain", "finetune")]
+            _write(path, {"code": code, **asked[kind](world, options.out)})
     rows = [row for cell in cells if (row := _read(options.out, cell))]
     sys.stdout.write(table(rows) + "\n" if rows else "nothing measured yet\n")
 
@@ -177,24 +180,23 @@ def _write(path: Path, found: JSON) -> None:
     part = path.with_suffix(".part")
     part.write_text(json.dumps(found))
     part.replace(path)
-    told = {name: value for name, value in found.items() if name not in ("models", "oracle", "candidates")}
+    told = {name: value for name, value in found.items() if name not in ("models", "users", "oracle", "candidates")}
     logger.info("%s: %s", path.stem, told)
 
 
 def _read(folder: Path, cell: Cell) -> JSON | None:
-    ours, theirs = folder / f"{cell.name}{OURS}", folder / f"{cell.name}{THEIRS}"
-    if not ours.exists():
+    paths = {kind: folder / f"{cell.name}{kind}" for kind in (OURS, THEIRS, ORACLE)}
+    if not paths[OURS].exists():
         return None
-    found = json.loads(ours.read_text())
-    if theirs.exists():
-        found["models"] |= json.loads(theirs.read_text())["models"]
-    return {"cell": vars(cell), **found}
+    found = {kind: json.loads(path.read_text()) for kind, path in paths.items() if path.exists()}
+    models = found[OURS]["models"] | found.get(THEIRS, {}).get("models", {})
+    return {"cell": vars(cell), **found[OURS], "models": models, "oracle": found.get(ORACLE)}
 
 
-def measure(world: World, options: argparse.Namespace) -> JSON:
+def measure(world: World, out: Path) -> JSON:
     """Pretrain, select, adapt, rank."""
     cell, config, began = world.cell, world.config, time.perf_counter()
-    target = Target.of(world.graph, cell.target, _pretrained(world, options.out), world.sources)
+    target = _target(world, out)
     times = {"pretrain": time.perf_counter() - began}
     search, tracker = MemorySearch(), NullTracker()
     began = time.perf_counter()
@@ -203,9 +205,7 @@ def measure(world: World, options: argparse.Namespace) -> JSON:
         times["select"], began = time.perf_counter() - began, time.perf_counter()
         # In the same workspace: with equal options adapt finds the base that select has trained.
         made = adapt(target, selection.chosen, config.adapt, seed=cell.seed, workspace=work, tracker=tracker)
-        times["adapt"], began = time.perf_counter() - began, time.perf_counter()
-        oracle = _oracle(world, target, work) if options.oracle else {}
-        times["oracle"] = time.perf_counter() - began
+        times["adapt"] = time.perf_counter() - began
     models = {
         "graphrec": world.measured(_scorer(made.arrays, "")),
         "target_only": world.measured(_scorer(made.arrays, "target_only.")),
@@ -219,27 +219,33 @@ def measure(world: World, options: argparse.Namespace) -> JSON:
         "trials": len(search.known),
         "seconds": {name: round(value, 1) for name, value in times.items()},
         "candidates": made.summary["candidates"],
+        "users": np.unique(world.user).tolist(),
         "models": models,
-        "oracle": oracle,
     }
 
 
-def baselines(world: World) -> JSON:
+def baselines(world: World, out: Path) -> JSON:
     """Fit the baselines and rank the same test events."""
     named = [(name, scope) for scope, names in (("own", OWN), ("merged", MERGED)) for name in names]
     return {"models": {f"{n} {scope}": world.measured(_baseline(world, n, scope)) for n, scope in named}}
 
 
-def _oracle(world: World, target: Target, work: Workspace) -> dict[str, list[float]]:
+def oracle(world: World, out: Path) -> JSON:
     """Fine-tune every subset in full and judge it on test, as nobody could who keeps test for the end."""
-    config = replace(world.config.adapt, tune="full")
-    fitting = Fitting(target, config, world.cell.seed, work, NullTracker())
+    target, config, began = _target(world, out), replace(world.config.adapt, tune="full"), time.perf_counter()
     subsets = chain.from_iterable(combinations(world.sources, n) for n in range(len(world.sources) + 1))
     named = {"+".join(subset) or "none": subset for subset in subsets}
-    base, first = fitting.base(TRAIN, config)
-    candidates, ridge = fitting.candidates(base, named)
-    final = fitting.final(first.best_epoch, candidates, ridge)
-    return {name: world.measured(VectorScorer(*fitted.vectors(target)))["ndcg@10"] for name, fitted in final.items()}
+    with Workspace.temporary() as work:
+        fitting = Fitting(target, config, world.cell.seed, work, NullTracker())
+        base, first = fitting.base(TRAIN, config)
+        candidates, ridge = fitting.candidates(base, named)
+        final = fitting.final(first.best_epoch, candidates, ridge)
+    found = {name: world.measured(VectorScorer(*fitted.vectors(target)))["ndcg@10"] for name, fitted in final.items()}
+    return {"seconds": round(time.perf_counter() - began, 1), "ndcg@10": found}
+
+
+def _target(world: World, out: Path) -> Target:
+    return Target.of(world.graph, world.cell.target, _pretrained(world, out), world.sources)
 
 
 def _pretrained(world: World, out: Path) -> Pretrained:

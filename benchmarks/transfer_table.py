@@ -53,10 +53,13 @@ def _row(key: tuple[str, str, str], found: Sequence[JSON]) -> str:
 
 
 def _difference(found: Sequence[JSON], ours: str, other: str) -> tuple[float, float, float]:
-    """Return the mean gain per user and its 95 % interval; where seeds ask the same users, these are averaged first."""
-    cells = {name: [np.array(row["models"][name][METRIC]) for row in found] for name in (ours, other)}
-    same = found[0]["cell"]["regime"] == "warm"
-    users = {name: np.mean(values, axis=0) if same else np.concatenate(values) for name, values in cells.items()}
+    """Return the mean gain per user and its 95 % interval; a user whom several seeds ask about counts once."""
+    user = np.concatenate([row["users"] for row in found])
+    users = {}
+    for name in (ours, other):
+        value = np.concatenate([row["models"][name][METRIC] for row in found])
+        _, place, count = np.unique(user, return_inverse=True, return_counts=True)
+        users[name] = np.bincount(place, weights=value) / count
     gain = Bootstrap.draw(users, seed=0).difference(ours, other)
     return gain.mean, gain.low, gain.high
 
@@ -73,6 +76,8 @@ def _summary(cells: Sequence[JSON]) -> Iterator[str]:
             seconds.setdefault(name, []).append(value)
     told = ", ".join(f"{name} {statistics.mean(v):.0f}" for name, v in seconds.items())
     yield f"- Seconds a cell: {told}; trials {statistics.mean(row['trials'] for row in cells):.0f}."
+    if (versions := len({tuple(row["code"]) for row in cells})) > 1:
+        yield f"- These cells were measured by {versions} different versions of the code."
     judged = [row for row in cells if row.get("oracle")]
     if judged:
         yield from _regret(judged)
@@ -93,12 +98,14 @@ def _regret(cells: Sequence[JSON]) -> Iterator[str]:
     yield "|---|---|---|---|---|---|---|"
     regrets, shares = [], []
     for row in cells:
-        means: Mapping[str, float] = {name: statistics.mean(values) for name, values in row["oracle"].items()}
+        means: Mapping[str, float] = {
+            name: statistics.mean(values) for name, values in row["oracle"]["ndcg@10"].items()
+        }
         best = max(means, key=lambda name: means[name])
         ours = statistics.mean(row["models"][OURS][METRIC])
         chosen = means["+".join(row["chosen"]) or "none"]
         regrets.append(1 - ours / means[best])
-        shares.append(row["seconds"]["select"] / row["seconds"]["oracle"])
+        shares.append(row["seconds"]["select"] / row["oracle"]["seconds"])
         name = "-".join(map(str, row["cell"].values()))
         yield (
             f"| {name} | {best} | {means[best]:.4f} | {chosen:.4f} | {ours:.4f} | {100 * regrets[-1]:.1f} % | "

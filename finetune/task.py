@@ -10,6 +10,7 @@ from finetune.channels import OWN, POPULARITY, USERS, Parts, View, scorer_of
 from finetune.config import ModelConfig
 from finetune.model import Transfer, new_encoder
 from finetune.target import Target
+from graphrec.core.config import to_mapping
 from graphrec.core.seeds import generator
 from graphrec.core.tracking import Tracker
 from graphrec.core.types import FloatArray, IntArray
@@ -151,7 +152,8 @@ def fit_own(
     task = TransferTask(
         model, config, history, batch_size=options.batch_size, seed=seed, validate=history == TRAIN, tuned=("encoder",)
     )
-    return encoder, fit(task, options, seed=seed, workspace=workspace, tracker=tracker, label=f"base-{history}")
+    label, about = f"base-{history}", to_mapping(config)
+    return encoder, fit(task, options, seed=seed, workspace=workspace, tracker=tracker, label=label, about=about)
 
 
 def user_ndcg(target: Target, scorer: VectorScorer, users: IntArray) -> Values:

@@ -269,3 +269,17 @@ def test_the_target_is_cut_out_of_the_graph():
         ("item", "like", "item"): [(0, 1)],
         ("entity", "is", "entity"): [(0, 1)],
     }
+
+
+def test_a_base_of_other_options_is_not_taken_for_its_own(tmp_path):
+    target, _ = world({"A": relevant()})
+    warm = replace(ADAPT.model, temperature=2 * ADAPT.model.temperature)
+
+    def base(model, space):
+        made, _ = fit_own(target, model, ADAPT.fit, seed=1, workspace=space, tracker=NullTracker())
+        return [value.tolist() for value in made.parameters()]
+
+    shared = Workspace(tmp_path)
+    first, other = base(ADAPT.model, shared), base(warm, shared)
+    with Workspace.temporary() as space:
+        assert first != other == base(warm, space)

@@ -70,18 +70,19 @@ def fit(
     label: str,
     rows: Collection[str] = (),
     world: World | None = None,
+    about: JSON | None = None,
 ) -> FitResult:
     """Train `task`, leave the best epoch's values in its parameters, and say how it went.
 
-    A checkpoint called `label` is written to `workspace` after each epoch; with the same config
-    and seed a later call goes on from it, or returns at once when it had finished. `rows` names the
+    A checkpoint called `label` is written to `workspace` after each epoch; with the same config, seed and `about` (what
+    else decides the result) a later call goes on from it, or returns at once when it had finished. `rows` names the
     parameters whose gradients are sparse rows; these alone are touched by a step. In a `world` of
     several processes every one calls this, with its own rows and batches, as many of these as the
     others have. Raises `ConfigError` when the loss stops being finite.
     """
     parameters = task.parameters()
     optimizer = Optimizer(parameters, config, rows, world)
-    key = {"seed": seed, "config": to_mapping(config), "rows": sorted(rows)}
+    key = {"seed": seed, "config": to_mapping(config), "rows": sorted(rows), "about": about}
     checkpoint = Checkpoint(workspace.path, label, key, world)
     progress, best = _resume(task, checkpoint, optimizer)
     for epoch in track(range(progress.epoch + 1, config.epochs + 1), label):
