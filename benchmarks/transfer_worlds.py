@@ -49,7 +49,10 @@ def main() -> None:
     options.out /= "-".join(sorted(options.set)).replace("/", "_")
     path = options.out / f"worlds-{options.kind}{'-disjoint' if options.disjoint else ''}.jsonl"
     options.out.mkdir(parents=True, exist_ok=True)
-    done = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    # A line that a kill cut short is measured again.
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    path.write_text("".join(line for line in lines if line.endswith("\n")))
+    done = [json.loads(line) for line in path.read_text().splitlines()]
     seeds = FROZEN_SEEDS[: options.seeds] if options.kind != "large" else range(options.seeds)
     for seed in seeds:
         if seed not in {row["seed"] for row in done}:
@@ -57,7 +60,7 @@ def main() -> None:
             with path.open("a") as file:
                 file.write(json.dumps(done[-1]) + "\n")
             sys.stderr.write(f"{done[-1]}\n")
-    sys.stdout.write(table(done) + "\n")
+    sys.stdout.write(table([row for row in done if row["seed"] in seeds]) + "\n")
 
 
 def overrides_of(kind: str, seed: int, *, disjoint: bool) -> list[str]:

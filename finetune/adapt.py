@@ -114,6 +114,7 @@ def adapt(
         "popularity": {name: c.fitted.weight[POPULARITY] for name, c in candidates.items()},
         "refit": config.refit,
         "curve": _joined(first.curve, candidates[shipped].curve),
+        "kept": len(first.curve) + candidates[shipped].epochs if candidates[shipped].epochs else first.best_epoch,
     }
     return Adapted(shipped=shipped, arrays=arrays, summary=summary)
 
@@ -156,9 +157,9 @@ class Fitting:
         target = self.target
         users = np.unique(target.valid[0])
         if not len(users):
-            alone = Fitted(
-                encoder=base, parts=Parts(), weight={OWN: 1 / self.config.model.temperature, POPULARITY: 0.0}
-            )
+            # Nothing to choose weights by but the train events, none of which is left out for it.
+            scale, popularity = residuals_of(base, target, TRAIN, self.config.evidence, self.seed, 0.0)[2]
+            alone = Fitted(encoder=base, parts=Parts(), weight={OWN: scale, POPULARITY: popularity})
             nothing = HeldOut(np.empty(0))
             blind = {
                 name: Candidate(subset=s, fitted=alone, weight=alone.weight, held_out=nothing, epochs=0, curve=[])

@@ -13,7 +13,7 @@ from math import comb
 
 import numpy as np
 
-from finetune.evidence import Evidence, Subset, Weights
+from finetune.evidence import Evidence, Subset
 from finetune.screens import SCREENS
 from finetune.task import gain
 from graphrec.core.seeds import generator
@@ -53,12 +53,11 @@ class Explained:
 
 def explain(
     evidence: Evidence,
-    tried: Mapping[Subset, Weights],
     values: Mapping[Subset, Values],
     chosen: Subset,
     encoder: MultiDomainEncoder,
 ) -> Explained:
-    """Tell each source's worth and who gains; `tried` and `values` hold the subsets that were looked at."""
+    """Tell each source's worth and who gains; `values` holds the subsets that were looked at."""
     sources = evidence.target.sources
     whole = len(values) == 2 ** len(sources)
     worth = exact_shapley(sources, values) if whole else _sampled_shapley(evidence)

@@ -78,7 +78,7 @@ def select(
         reason=_reason(found, tried, values),
         gains={subset: weights.gain for subset, weights in tried.items()},
         values=values,
-        explained=explain(evidence, tried, values, found.best, encoder),
+        explained=explain(evidence, values, found.best, encoder),
     )
 
 

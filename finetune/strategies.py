@@ -3,8 +3,8 @@
 exhaustive   all 2^n
 greedy       add the source that gains most while one gains; after each, take out what no longer pays. At most
              about n trials for each source of the result
-gates        one fit with all sources; those whose weight is above zero by sqrt(penalty * log(events)) standard
-             errors, the same bar as one step of the others, are the result
+gates        one fit with all sources; the best of none, all, and those whose weight is above zero by
+             sqrt(penalty * log(events)) standard errors, the same bar as one step of the others
 """
 
 from collections.abc import Callable, Mapping, Sequence

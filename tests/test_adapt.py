@@ -66,6 +66,10 @@ def test_the_chosen_ships_and_the_test_agrees(helped):
     assert rows[CHOSEN]["valid_ndcg10"] > rows[TARGET_ONLY]["valid_ndcg10"]
     assert rows[CHOSEN]["low"] < rows[CHOSEN]["valid_ndcg10"] < rows[CHOSEN]["high"]
     assert hits(adapted.arrays, "", test_item) > hits(adapted.arrays, "target_only.", test_item)
+    kept = adapted.summary["curve"][adapted.summary["kept"] - 1]
+    assert kept["epoch"] == adapted.summary["kept"] and kept["valid"] == max(
+        r["valid"] for r in adapted.summary["curve"]
+    )
     gates = adapted.summary["gates"]
     assert set(gates) == set(target.sources) and gates["A"] > 3 * max(v for d, v in gates.items() if d != "A")
 

@@ -170,7 +170,7 @@ def test_groups_where_all_domains_were_not_tried() -> None:
     assert [len(row) for row in found["groups"]] == [len(found["group_columns"])] * 2 == [4, 4]
     assert "were not among the subsets tried" in found["cost"]
     assert found["shapley"].title.endswith("in nats")
-    assert "Sampled: random orders" in found["shapley"].note
+    assert "Sampled: four random orders" in found["shapley"].note
 
 
 def trial(domains: list[str], value: float, error: float) -> JSON:

@@ -18,9 +18,8 @@ def learning(facts: Facts) -> JSON:
 
 def curve_figures(stage: str, summary: JSON, valid: str) -> list[Figure]:
     """Draw the `curve` of a summary, rows of epoch, loss and valid; `valid` names the last one."""
-    best = summary.get("best_epoch")
-    # The curve of adapt is that of the candidate that ships.
-    best = best.get(summary.get("shipped")) if isinstance(best, dict) else best
+    # The curve of adapt is that of the base, and of further training of the candidate that ships.
+    best = summary.get("kept", summary.get("best_epoch"))
     note = "" if best is None else f"Kept: epoch {best}." if best else "Kept: the start, before epoch 1."
     figures = []
     for key, words in (("loss", "loss"), ("valid", valid)):

@@ -81,8 +81,8 @@ _EXACT = (
     "were tried, and the values add up to the gain of all domains. Whiskers: 95 % interval over users."
 )
 _SAMPLED = (
-    "Nats of log-likelihood per validation event that a source adds, over orders in which sources may join. Sampled: "
-    "random orders, as not all subsets were tried. Whiskers: 95 % interval over users."
+    "Nats of log-likelihood per validation user that a source adds, over orders in which sources may join. Sampled: "
+    "four random orders, each both ways, as not all subsets were tried. Whiskers: 95 % interval over users."
 )
 _COLOURS = "Chosen sources are coloured."
 
