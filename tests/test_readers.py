@@ -421,6 +421,9 @@ def test_a_hetero_file_gives_its_edges_back(tmp_path: Path) -> None:
     assert len(raw.warnings) == 1 and "('user', 'knows', 'user')" in raw.warnings[0]
     assert [(t.kind, t.num_rows) for t in raw.tables] == [("interactions", 3), ("triples", 2)]
     assert graph.files(config) == [tmp_path / "shop.pt"]
+    untimed = graph.from_hetero(bookshop(), GraphConfig())
+    assert not untimed.timed
+    assert any("not used, though called like a time: 'time'" in warning for warning in untimed.warnings)
 
 
 def test_a_graph_in_memory_needs_no_file() -> None:

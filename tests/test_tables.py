@@ -1,19 +1,30 @@
 """The `tables` reader: every option on small tables with answers worked out by hand."""
 
 import gzip
+import re
 from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import polars as pl
 import pytest
 
+from graphrec.core.config import describe
 from graphrec.core.errors import DataError
-from graphrec.data.config import TableFile
+from graphrec.data.config import (
+    EntityTable,
+    InteractionTable,
+    ItemTable,
+    LinkTable,
+    TableFile,
+    TripleTable,
+    VoteTable,
+)
 from graphrec.data.files.scan import expand, scan
 from graphrec.data.files.unreadable import why_unreadable
 from graphrec.data.raw import INTERACTIONS, RawTables
 from graphrec.data.readers.tables import files
 from graphrec.stages.ingest import read
+from tests.house import HOME
 from tests.test_bad_inputs import Content, options, plain, write, zst
 
 HEAD = "user,item,domain\n"
@@ -402,8 +413,18 @@ def test_what_may_be_meant_is_a_warning(
             {"event": "e", "event_weights": {"buy": 2.0, "veiw": 1.0}},
             ["event_weights: no rows of 'veiw'; the first rows have 'buy', 'view'"],
         ),
+        (
+            "user,item,domain,time,joinDate,EventTime\nu,a,x,2,1,1\nu,b,x,1,1,1\n",
+            {},
+            [
+                "not used, though called like a time: 'time', 'EventTime'; "
+                "rows count in their order, name a column in `time` if it is one"
+            ],
+        ),
+        ("user,item,domain,day\nu,a,x,2\nu,b,x,1\n", {"keep": [{"column": "day", "at_least": 1}]}, []),
+        ("user,item,domain,day,t\nu,a,x,2,1\nu,b,x,1,1\n", {"time": "t"}, []),
     ],
-    ids=["domain", "zero", "kind"],
+    ids=["domain", "zero", "kind", "time", "used", "another time"],
 )
 def test_warnings_of_one_table(tmp_path: Path, content: str, table: dict[str, object], warnings: list[str]) -> None:
     raw = one(tmp_path, content, **table)
@@ -514,3 +535,20 @@ def test_lists_of_words_in_json_lines_are_text(tmp_path: Path) -> None:
     items = {"path": "items.jsonl", "text": ["title", "tags"], "as_domain": "shop"}
     raw = load(tmp_path, {**EVENTS, "items.jsonl": lines}, items=[items])
     assert raw.items.rows() == [("a", "shop", "A x y"), ("b", "shop", "")]
+
+
+def test_the_docs_mark_the_columns_that_have_a_name_by_default() -> None:
+    text = (HOME / "docs" / "ingest.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\w+) \| (\*\*.*?) \|", text, re.MULTILINE)
+    kinds: dict[str, type[TableFile]] = {
+        "interactions": InteractionTable,
+        "items": ItemTable,
+        "triples": TripleTable,
+        "links": LinkTable,
+        "entities": EntityTable,
+        "votes": VoteTable,
+    }
+    assert [name for name, _ in rows] == list(kinds)
+    for name, told in rows:
+        defaults = {doc.path for doc in describe(kinds[name]) if doc.path in doc.default.strip('[]"').split()}
+        assert set(re.findall(r"\*\*(\w+)\*\*", told)) == defaults

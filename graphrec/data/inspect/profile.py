@@ -62,7 +62,7 @@ def profile(built: Built, raw: RawTables, *, leaks: LeaksConfig | None = None, s
         "bridges": bridges(dataset),
         "leaks": leak_report(events, dataset.domains, len(dataset.items), leaks or LeaksConfig(), seed=seed),
         "dropped": dict(built.dropped),
-        "notes": _notes(dataset),
+        "notes": _notes(dataset, timed=raw.timed),
         "cost": cost_plan(domains, sum(built.num_read.values()), sizes),
     }
 
@@ -139,7 +139,7 @@ def _as_text(time: int) -> str:
     return moment.isoformat(sep=" ", timespec="minutes")
 
 
-def _notes(dataset: Dataset) -> list[str]:
+def _notes(dataset: Dataset, *, timed: bool) -> list[str]:
     """Name what is missing, and which stages pass over for that."""
     notes = []
     if not dataset.domains:
@@ -152,4 +152,6 @@ def _notes(dataset: Dataset) -> list[str]:
         notes.append("one domain: nothing to transfer from; the target is trained on its own")
     if dataset.domains and not any(dataset.text):
         notes.append("no item text: text signals are passed over")
+    if dataset.domains and not timed:
+        notes.append("no common times: the order of rows, or of positions in `time`, counts as the order of events")
     return notes

@@ -1,10 +1,12 @@
 """Columns that most formats lack, filled in, so that a reader names only what its files say."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import polars as pl
 
+from graphrec.data.files.checks import Problems, quoted
 from graphrec.data.raw import INTERACTIONS, ITEMS, LINKS, TRIPLES
+from graphrec.data.sniff.names import names_role
 
 
 def as_interactions(events: pl.DataFrame | pl.LazyFrame) -> pl.LazyFrame:
@@ -27,6 +29,14 @@ def as_triples(triples: pl.DataFrame, source: str) -> pl.DataFrame:
 def as_links(links: pl.DataFrame) -> pl.DataFrame:
     """Return the links of `links` (item, domain, entity)."""
     return _filled(links.lazy(), {}, LINKS).collect()
+
+
+def warn_of_times(unused: Iterable[str], where: str, problems: Problems) -> None:
+    """Warn of columns that are called like a time, where events have none; they are `unused`."""
+    likely = [name for name in unused if names_role(name, "time")]
+    if likely:
+        text = f"not used, though called like a time: {quoted(likely)}"
+        problems.warn(where, text, do="rows count in their order, name a column in `time` if it is one")
 
 
 def _filled(frame: pl.LazyFrame, values: dict[str, pl.Expr], schema: Mapping[str, type[pl.DataType]]) -> pl.LazyFrame:

@@ -9,7 +9,7 @@ from graphrec.data.config import GraphConfig
 from graphrec.data.files.checks import Problems, plural, quoted, run_checks
 from graphrec.data.files.times import clock
 from graphrec.data.raw import TRIPLES, RawTables, TableRead
-from graphrec.data.readers.columns import as_interactions, as_items, as_links, as_triples
+from graphrec.data.readers.columns import as_interactions, as_items, as_links, as_triples, warn_of_times
 
 EdgeType = tuple[str, str, str]
 """Source node type, relation, target node type."""
@@ -129,6 +129,7 @@ def _events(
         domain=pl.lit(edge_type[2]), order=pl.int_range(pl.len(), dtype=pl.Int64)
     )
     if config.time is None:
+        warn_of_times(edges.attributes, where, problems)
         return frame, False
     time = edges.attributes.get(config.time)
     read = None if time is None else clock("time", time.dtype, time.head(1000))

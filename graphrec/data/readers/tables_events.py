@@ -14,6 +14,7 @@ from graphrec.data.files.ids import Id, find_ids
 from graphrec.data.files.table import ROW, Table, file_domain, open_table, take
 from graphrec.data.files.times import Clock, clock, decides, is_undecided
 from graphrec.data.raw import INTERACTIONS, TableRead
+from graphrec.data.readers.columns import warn_of_times
 
 _PARTS = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -50,6 +51,9 @@ def read_events(options: InteractionTable, folder: Path, problems: Problems) -> 
     keep, checks = kept(table, options.keep, problems)
     if len(problems.errors) > before:
         return None
+    if options.time is None:
+        used = set(table.columns.values())
+        warn_of_times([name for name in table.schema if name not in used], table.where, problems)
     return _Reading(options, table, ids, keep, checks, problems).events()
 
 
