@@ -49,7 +49,9 @@ class PretrainConfig:
         help="Items without a training event are no negatives and begin at zero, so that knowledge alone places them.",
     )
     start_from: str | None = option(
-        default=None, help="Folder of an earlier run: what it knew keeps its vectors to begin with, the rest is new."
+        default=None,
+        path=True,
+        help="Folder of an earlier run: what it knew keeps its vectors to begin with, the rest is new.",
     )
     regime: str = option(
         default="auto",
@@ -81,4 +83,6 @@ class PretrainConfig:
 class InheritConfig:
     """What to take over from a finished run in place of pretraining."""
 
-    run: str | None = option(default=None, help="Folder of a finished run whose pretrained views serve this one.")
+    run: str | None = option(
+        default=None, path=True, help="Folder of a finished run whose pretrained views serve this one."
+    )

@@ -2,7 +2,17 @@ from pathlib import Path
 
 import pytest
 
-from graphrec.core.config import apply_overrides, config, describe, option, parse, parse_yaml, read_yaml, to_mapping
+from graphrec.core.config import (
+    apply_overrides,
+    config,
+    describe,
+    option,
+    parse,
+    parse_yaml,
+    read_yaml,
+    to_mapping,
+    without_paths,
+)
 from graphrec.core.errors import ConfigError
 
 
@@ -49,6 +59,30 @@ def test_a_section_given_in_part_keeps_the_rest_of_its_declared_default() -> Non
     made = parse(Outer, {"fit": {"optim": {"lr": 2}}}, source="x")
     assert made.fit.optim == Optim(lr=2.0, kind="sgd")
     assert [doc.default for doc in describe(Outer)] == ["0.5", '"sgd"']
+
+
+def test_what_does_not_depend_on_the_machine() -> None:
+    @config
+    class Table:
+        """A table."""
+
+        path: str = option(path=True, help="Where.")
+        keep: tuple[int, ...] = option(default=(), help="What stays.")
+
+    @config
+    class Tables:
+        """Tables."""
+
+        folder: str | None = option(default=None, path=True, help="Where.")
+        many: tuple[Table, ...] = option(default=(), help="Which.")
+        one: Optim = option(default=Optim(), help="A section.")
+
+    made = parse(Tables, {"many": [{"path": "a", "keep": [1]}]}, source="x")
+    assert without_paths(made) == {
+        "folder": False,
+        "many": [{"path": True, "keep": [1]}],
+        "one": {"lr": 0.001, "kind": "adam"},
+    }
 
 
 def test_round_trip_through_a_mapping() -> None:

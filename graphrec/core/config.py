@@ -41,12 +41,15 @@ def option(
     le: float | None = None,
     lt: float | None = None,
     choices: Sequence[str] | None = None,
+    path: bool = False,
 ) -> Any:
     """Declare one field: its default (none means required), its range, its one sentence of help.
 
-    `choices` restricts a string, or every string of a tuple, to the given names.
+    `choices` restricts a string, or every string of a tuple, to the given names. A `path` says where
+    something lies, which may differ from machine to machine.
     """
     extra: JSON = {"choices": list(choices)} if choices is not None else {}
+    extra |= {"path": True} if path else {}
     if dataclasses.is_dataclass(default) or default == {}:
         return Field(default_factory=lambda: default, description=help, json_schema_extra=extra)
     return Field(default, description=help, ge=ge, gt=gt, le=le, lt=lt, json_schema_extra=extra)
@@ -134,6 +137,13 @@ def to_mapping(made: Any) -> JSON:
     return cast(JSON, json.loads(json.dumps(dataclasses.asdict(made), default=str)))
 
 
+def without_paths(made: Any) -> JSON:
+    """Return `to_mapping(made)` with whether it is set in place of each option that is a path."""
+    paths = {name for name, info in _fields(type(made)).items() if _extra(info).get("path")}
+    given = {name: getattr(made, name) for name in _fields(type(made))}
+    return {name: bool(value) if name in paths else _portable(value) for name, value in given.items()}
+
+
 def describe(cls: type[Any], prefix: str = "", instance: Any = None) -> Iterator[FieldDoc]:
     """Yield one `FieldDoc` for every leaf option of `cls`, depth first, in declaration order.
 
@@ -175,6 +185,16 @@ _Loader.add_implicit_resolver(
 
 def _fields(cls: type[Any]) -> dict[str, FieldInfo]:
     return cast(dict[str, FieldInfo], cls.__pydantic_fields__)
+
+
+def _extra(info: FieldInfo) -> JSON:
+    return info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+
+
+def _portable(value: Any) -> Any:
+    if isinstance(value, tuple):
+        return [_portable(part) for part in value]
+    return without_paths(value) if dataclasses.is_dataclass(value) else value
 
 
 def _default(info: FieldInfo) -> Any:
@@ -239,7 +259,7 @@ def _bad_choices(made: Any, prefix: str = "") -> Iterator[str]:
                 yield from _bad_choices(part, f"{path}.{number}.")
         if dataclasses.is_dataclass(value):
             yield from _bad_choices(value, f"{path}.")
-        choices = info.json_schema_extra.get("choices") if isinstance(info.json_schema_extra, dict) else None
+        choices = _extra(info).get("choices")
         if isinstance(choices, list):
             known = [str(choice) for choice in choices]
             for given in value if isinstance(value, tuple) else (value,):
@@ -256,7 +276,7 @@ def _range(info: FieldInfo) -> str:
         for k, sign in _BOUNDS.items()
         if getattr(m, k, None) is not None
     ]
-    choices = info.json_schema_extra.get("choices") if isinstance(info.json_schema_extra, dict) else None
+    choices = _extra(info).get("choices")
     return " | ".join(map(str, choices)) if isinstance(choices, list) else ", ".join(bounds)
 
 

