@@ -21,18 +21,19 @@ from graphrec.cli.examples import example_folder
 from graphrec.cli.main import app
 from graphrec.cli.pipeline import make_recipes
 from graphrec.cli.sweep._optuna import SharedStudy
-from graphrec.cli.sweep.command import Sweep
+from graphrec.cli.sweep.command import Sweep, run_sweep
 from graphrec.cli.sweep.draw._optuna import Claim
-from graphrec.cli.sweep.objectives import read_objectives
 from graphrec.cli.sweep.record import work_recorded
 from graphrec.cli.sweep.show import found_so_far, print_found, write_found
 from graphrec.cli.sweep.space import read_space
 from graphrec.cli.sweep.worker import work
+from graphrec.cli.table import STAGES
 from graphrec.core._mlflow import MlflowClient, tracking_uri
 from graphrec.core._optuna import open_storage, without_password
 from graphrec.core.artifacts import Artifact, RunFolder
-from graphrec.core.errors import ArtifactError, ConfigError
+from graphrec.core.errors import ArtifactError, ConfigError, GraphrecError
 from graphrec.core.locks import held, shared_folder
+from graphrec.core.records import read_records
 
 GRAPHREC = str(Path(sys.executable).parent / "graphrec")
 SPACE = """
@@ -48,8 +49,10 @@ def write(folder: Path, space: str = SPACE, rest: str = "") -> Path:
     return path
 
 
-def opened(folder: Path, space: str = SPACE, rest: str = "", storage: str = "") -> SharedStudy:
-    sweep = Sweep(path=write(folder, space, rest), out=folder / "run", storage=storage)
+def opened(
+    folder: Path, space: str = SPACE, rest: str = "", storage: str = "", overrides: tuple[str, ...] = ()
+) -> SharedStudy:
+    sweep = Sweep(path=write(folder, space, rest), overrides=overrides, out=folder / "run", storage=storage)
     return sweep.open(sweep.plan())
 
 
@@ -130,9 +133,12 @@ def test_a_mistake_in_the_space_is_one_line_with_file_and_key(tmp_path: Path, sp
     [
         (
             "  objectives: [adpat.ndcg@10]\n",
-            "c.yaml: sweep.objectives: 'adpat.ndcg@10': is not seconds nor STAGE.METRIC@K[.GROUP] with a stage of "
-            "pretrain, adapt, longtail",
+            "c.yaml: sweep.objectives: 'adpat.ndcg@10': is nothing that a stage records on validation; did you mean "
+            "adapt.ndcg@10? known: pretrain.ndcg@10, pretrain.hr@10, adapt.ndcg@10, longtail.hr@20, ",
         ),
+        ("  objectives: [adapt.ndgc@10]\n", "did you mean adapt.ndcg@10? known: "),
+        ("  objectives: [adapt.ndcg@20]\n", "did you mean adapt.ndcg@10? known: "),
+        ("  objectives: [longtail.hr@20.tial]\n", "did you mean longtail.hr@20.tail? known: "),
         ("  objectives: [evaluate.ndcg@10]\n", "evaluate opens the test events, which choose nothing"),
         ("  objectives: [seconds, seconds]\n", "sweep.objectives: give at least one, and none twice"),
         ("  objectives: [adapt.ndcg@10, seconds]\n  pruner: median\n", "sweep.pruner: median works with one objective"),
@@ -144,6 +150,13 @@ def test_a_mistake_in_the_rest_is_one_line(tmp_path: Path, rest: str, message: s
         Sweep(path=write(tmp_path, rest=rest)).plan()
     assert len(str(told.value).splitlines()) == 1
     assert message in str(told.value)
+
+
+def test_what_is_inherited_is_not_validated(tmp_path: Path) -> None:
+    path = write(tmp_path, rest="  objectives: [pretrain.hr@10]\n")
+    assert Sweep(path=path).plan().objectives[0].stage == "pretrain"
+    with pytest.raises(ConfigError, match=r"'pretrain.hr@10': is nothing that a stage records on validation"):
+        Sweep(path=path, overrides=("base.run=somewhere",)).plan()
 
 
 def test_a_grid_needs_an_end(tmp_path: Path) -> None:
@@ -221,10 +234,98 @@ def test_trials_that_lag_behind_are_pruned_and_failed_ones_are_not_repeated(tmp_
     assert len(wrong.trials()) == 3
 
 
-def test_another_space_does_not_mix_with_a_named_study(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("space", "overrides", "differ"),
+    [
+        ("{adapt.refit: {}}", (), "sweep.space"),
+        (SPACE, ("sweep.sampler=random",), "sweep.sampler"),
+        (SPACE, ("target=b", "seed=7", "pretrain.encoder.dim=16"), "target, seed, pretrain"),
+    ],
+)
+def test_another_configuration_does_not_mix_with_a_named_study(
+    tmp_path: Path, space: str, overrides: tuple[str, ...], differ: str
+) -> None:
     opened(tmp_path, rest="  study: mine\n")
-    with pytest.raises(ConfigError, match="'mine' has trials of another space or objectives"):
-        opened(tmp_path, "{adapt.refit: {}}", "  study: mine\n")
+    opened(tmp_path, rest="  study: mine\n", overrides=("sweep.trials=99", "name=y", "base.run=null"))
+    with pytest.raises(ConfigError, match=f"'mine' has trials of another configuration: {differ} differ; choose"):
+        opened(tmp_path, space, "  study: mine\n", overrides=overrides)
+
+
+def test_other_data_are_another_study_wherever_they_lie(tmp_path: Path) -> None:
+    def study(place: str, name: str = "") -> str:
+        one = f"ingest.tables={{folder: {tmp_path / place}, interactions: [{{path: e.csv, time: t, as_domain: d}}]}}"
+        return opened(tmp_path, overrides=(one, f"sweep.study='{name}'")).study.study_name
+
+    for place in ("here", "there"):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "e.csv").write_text("user,item,t\nu,a,1\n")
+    first = study("here")
+    assert study("here") == first != study("there")
+    assert study("here", "mine") == study("there", "mine")
+    (tmp_path / "here" / "e.csv").write_text("user,item,t\nu,a,2\n")
+    assert study("here") != first
+    with pytest.raises(ConfigError, match="'mine' has trials of another configuration: input files differ"):
+        study("here", "mine")
+
+
+EVENTS = "user,item,domain,t\n" + "".join(f"u{n % 7},{d}{n % 5},{d},{n}\n" for n in range(35) for d in "tab")
+
+
+def shop(folder: Path, space: str) -> Path:
+    (folder / "e.csv").write_text(EVENTS)
+    path = write(folder, space)
+    tables = f"ingest: {{tables: {{folder: {folder}, interactions: [{{path: e.csv, time: t}}]}}}}\n"
+    path.write_text(tables + path.read_text())
+    return path
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [
+        (
+            "{sources: {subsets: [b, TYPO]}}",
+            "c.yaml: sweep.space: sources: 'TYPO': not on offer; there are a, b",
+        ),
+        ("{sources: {subsets: [b, t]}}", "c.yaml: sweep.space: sources: 't': not on offer; there are a, b"),
+        (
+            "{sources: {choices: [[b], [a, TYPO]]}}",
+            "c.yaml: sweep.space: sources: 'TYPO': not on offer; there are a, b",
+        ),
+        ("{target: {choices: [t, TYPO]}}", "target 'TYPO': not in the data; known domains: a, b, t"),
+    ],
+)
+def test_domains_are_checked_before_a_trial_begins(tmp_path: Path, space: str, message: str) -> None:
+    folder = tmp_path / "run"
+    with pytest.raises(GraphrecError) as told:
+        run_sweep(Sweep(path=shop(tmp_path, space), out=folder, track=False), 1)
+    assert str(told.value).endswith(message)
+    assert not (folder / "sweep.journal").exists()
+    assert [path.name.split("-")[0] for path in (folder / "artifacts").iterdir()] == ["ingest"]
+
+
+def test_domains_that_the_data_have_are_accepted(tmp_path: Path) -> None:
+    path = shop(
+        tmp_path, "{target: {choices: [t, a]}, sources: {subsets: [a, b]}, pretrain.fit.lr: {low: 0.1, high: 1}}"
+    )
+    sweep = Sweep(path=path, out=tmp_path / "run")
+    sweep.plan().check_domains()
+    assert not (tmp_path / "run" / "sweep.journal").exists()
+
+
+@pytest.mark.parametrize("storage", ["", "sqlite:///{}/trials.db", "{}/other.journal"])
+def test_show_only_looks(tmp_path: Path, storage: str, capsys: pytest.CaptureFixture[str]) -> None:
+    path, folder, place = write(tmp_path), tmp_path / "run", storage.format(tmp_path)
+    sweep = Sweep(path=path, out=folder, storage=place)
+    with pytest.raises(ConfigError, match="no such file, so no trials yet"):
+        run_sweep(sweep, 1, show_only=True)
+    assert list(tmp_path.iterdir()) == [path]
+    work(opened(tmp_path, rest="  trials: 1\n", storage=place), cheap)
+    with pytest.raises(ConfigError, match=r"no study 'x-\w{8}'; it has not begun"):
+        run_sweep(Sweep(path=path, overrides=("seed=3",), out=folder, storage=place), 1, show_only=True)
+    before = sorted(path for path in tmp_path.rglob("*"))
+    run_sweep(sweep, 1, show_only=True)
+    assert "1 trials asked for; 1 complete" in capsys.readouterr().out
+    assert sorted(path for path in tmp_path.rglob("*")) == before
 
 
 def test_values_that_kill_their_workers_are_given_up(tmp_path: Path) -> None:
@@ -246,11 +347,12 @@ def test_values_that_kill_their_workers_are_given_up(tmp_path: Path) -> None:
 def test_a_password_is_never_shown(tmp_path: Path) -> None:
     url = "postgresql://me:s3cr@t@db.example:5432/x?sslpassword=t0p"
     assert without_password(url) == "postgresql://me:***@db.example:5432/x"
-    with pytest.raises(ConfigError) as told:
-        open_storage(url)
-    assert "s3cr" not in str(told.value)
-    assert "t0p" not in str(told.value)
-    assert str(told.value).startswith("postgresql://me:***@db.example:5432/x: cannot be opened as a storage of trials")
+    for make in (True, False):
+        with pytest.raises(ConfigError) as told:
+            open_storage(url, make=make)
+        assert "s3cr" not in str(told.value)
+        assert "t0p" not in str(told.value)
+        assert str(told.value).startswith("postgresql://me:***@db.example:5432/x: cannot be opened as a storage of")
 
 
 def test_optunas_own_tools_read_both_storages(tmp_path: Path) -> None:
@@ -373,8 +475,11 @@ def test_the_command_runs_and_its_best_trial_is_a_run(tmp_path: Path) -> None:
     values, objectives = found["trials"][0]["values"], Sweep(path=example_folder() / "sweep.yaml").plan().objectives
     artifacts = {stage: Artifact.open(next(folder.glob(f"artifacts/{stage}-*"))) for stage in ("adapt", "longtail")}
     assert values == [objective.value(artifacts) for objective in objectives]
-    with pytest.raises(ConfigError, match=r"'adapt.mrr@7': adapt measured only adapt.ndcg@10"):
-        read_objectives(("adapt.mrr@7",), "c.yaml")[0].value(artifacts)
+    for stage in ("pretrain", *artifacts):
+        records = read_records(next(folder.glob(f"artifacts/{stage}-*")) / "metrics.json")
+        measured = {record.measure for record in records if record.split == "valid"}
+        # A last event may be of a cold item, but of these none is.
+        assert measured == set(STAGES[stage].objectives) - {"hr@20.cold"}
     best = load_config(folder / "best.yaml", [])
     recipe = make_recipes(best, ["ingest", "denoise", "merge", "pretrain"])["pretrain"]
     assert recipe.config == Artifact.open(next(folder.glob("artifacts/pretrain-*"))).manifest["config"]

@@ -2,6 +2,7 @@
 
 import os
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -78,17 +79,9 @@ def make_recipes(config: RunConfig, names: Sequence[str]) -> dict[str, Recipe]:
     mapping, recipes = to_mapping(config), dict[str, Recipe]()
     for name in names:
         stage = stage_row(config, name)
-        section = dict(mapping[stage.section or name])
+        section = mapping[stage.section or name] | inputs_of(config, name)
         if stage.for_target:
             section |= {"target": config.target, "sources": list(config.sources)}
-        if stage.section == "base":
-            section["base"] = _base(config).current("pretrain").fingerprint
-        if name == "ingest":
-            section["files"] = [files.file_hash(path) for path in input_files(config.ingest)]
-        if name == "pretrain" and stage.section != "base" and config.pretrain.start_from:
-            section["start"] = RunFolder.open(Path(config.pretrain.start_from)).current("pretrain").fingerprint
-        if name == "denoise" and config.denoise.labels:
-            section["files"] = [_labels_hash(Path(config.denoise.labels))]
         recipes[name] = Recipe(
             stage=name,
             config=section,
@@ -98,6 +91,19 @@ def make_recipes(config: RunConfig, names: Sequence[str]) -> dict[str, Recipe]:
             libraries={library: metadata.version(library) for library in stage.libraries},
         )
     return recipes
+
+
+def inputs_of(config: RunConfig, name: str) -> JSON:
+    """Return what stage `name` reads beside its parents, wherever it lies: hashes of files, fingerprints of runs."""
+    if name == "ingest":
+        return {"files": [files.file_hash(path) for path in input_files(config.ingest)]}
+    if name == "denoise" and config.denoise.labels:
+        return {"files": [_labels_hash(Path(config.denoise.labels))]}
+    if name == "pretrain" and config.base.run:
+        return {"base": _base(config).current("pretrain").fingerprint}
+    if name == "pretrain" and config.pretrain.start_from:
+        return {"start": RunFolder.open(Path(config.pretrain.start_from)).current("pretrain").fingerprint}
+    return {}
 
 
 def _labels_hash(path: Path) -> str:
@@ -148,6 +154,10 @@ def resolve_sources(config: RunConfig, ingest: Artifact) -> list[str]:
         raise DataError(f"target {config.target!r}: not in the data; known domains: {', '.join(known)}")
     offered = _base(config).entry("sources") if config.base.run else known
     offered = [name for name in offered if name != config.target]
+    if config.target in config.sources:
+        raise DataError(f"sources: {config.target!r} is the target, which is no source of its own; leave it out")
+    if doubled := [name for name, times in Counter(config.sources).items() if times > 1]:
+        raise DataError(f"sources: {', '.join(map(repr, doubled))} given more than once; name each domain once")
     unknown = [name for name in config.sources if name not in offered]
     if unknown:
         raise DataError(
@@ -187,12 +197,19 @@ def bring(
             )
             module, _, function = stage.shell.partition(":")
             getattr(import_module(module), function)(context, getattr(config, stage.section or stage.name))
+            _check_objectives(stage, out)
 
         facts = {"code_version": __version__, "threads": os.environ.get("OMP_NUM_THREADS", str(os.cpu_count()))}
         made = run.make(recipe, write, facts=facts)
         child.log_metrics({"seconds": time.monotonic() - start})
     console.print(f"  {stage.name:<10} done in {time.monotonic() - start:.1f} s")
     return made
+
+
+def _check_objectives(stage: Stage, out: Path) -> None:
+    # Sweeps are told of a wrong objective by the table, before anything runs: so it has to be right.
+    found = {r.measure for r in read_records(out / "metrics.json") if r.split == "valid"} if stage.objectives else set()
+    assert found <= set(stage.objectives), f"{stage.name}: records {found}, the stage table has {stage.objectives}"
 
 
 def _search(run: RunFolder, recipe: Recipe, tracker: Tracker) -> Search:

@@ -8,7 +8,8 @@ class Stage:
     """One row.
 
     `shell` is "module:function"; `libraries` are those whose version could change the outcome;
-    `section` names the options that the shell gets, by default those of the stage's name.
+    `section` names the options that the shell gets, by default those of the stage's name; `objectives` is all that
+    the stage records on validation (`Record.measure`), for a sweep to choose by. A run stops where that is not so.
     """
 
     name: str
@@ -17,6 +18,7 @@ class Stage:
     libraries: tuple[str, ...]
     for_target: bool = True
     section: str = ""
+    objectives: tuple[str, ...] = ()
 
     @property
     def module(self) -> str:
@@ -63,6 +65,7 @@ STAGES = {
             shell="pretrain.stage:run",
             parents=("ingest", "merge"),
             libraries=("numba", "numpy", "scipy", "torch"),
+            objectives=("ndcg@10", "hr@10"),
         ),
         Stage(
             name="select",
@@ -75,12 +78,14 @@ STAGES = {
             shell="finetune.stage:run_adapt",
             parents=("ingest", "merge", "pretrain", "select"),
             libraries=("numba", "numpy", "scipy", "torch"),
+            objectives=("ndcg@10",),
         ),
         Stage(
             name="longtail",
             shell="graphrec.stages.longtail:run",
             parents=("ingest", "merge", "adapt"),
             libraries=("numba", "numpy", "polars", "scipy", "torch"),
+            objectives=("hr@20", "hr@20.head", "hr@20.mid", "hr@20.tail", "hr@20.cold"),
         ),
         Stage(
             name="evaluate",
@@ -98,7 +103,7 @@ STAGES = {
 }
 """Stage name -> row, in the order of a run."""
 
-INHERIT = replace(STAGES["pretrain"], shell="pretrain.inherit:run", parents=("ingest",), section="base")
+INHERIT = replace(STAGES["pretrain"], shell="pretrain.inherit:run", parents=("ingest",), section="base", objectives=())
 """Stands in for `pretrain` when a finished run's views are taken over."""
 
 

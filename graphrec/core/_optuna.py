@@ -64,12 +64,17 @@ def open_search(path: Path, name: str, on_trial: Callable[[int, Point, float], N
     return OptunaSearch(study, on_trial)
 
 
-def open_storage(place: str) -> BaseStorage:
-    """Open the storage at `place`: a database's URL, or the path of a journal file, made when missing.
+def open_storage(place: str, *, make: bool = True) -> BaseStorage:
+    """Open the storage at `place`: a database's URL, or the path of a journal file; `make` it when missing.
 
     Raises `ConfigError` when it cannot be opened; the message shows no password.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    # SQLite would make an empty file of a name that is only looked for.
+    sqlite = re.fullmatch(r"sqlite[^:]*:///([^?]+).*", place)
+    file = sqlite[1] if sqlite else place
+    if not make and "://" not in file and not Path(file).is_file():
+        raise ConfigError(f"{file}: no such file, so no trials yet")
     if "://" not in place:
         path = Path(place)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -79,7 +84,7 @@ def open_storage(place: str) -> BaseStorage:
     problem = ""
     for _ in range(_TRIES):
         try:
-            return RDBStorage(place, engine_kwargs=wait)
+            return RDBStorage(place, engine_kwargs=wait, skip_table_creation=not make)
         except Exception as error:
             # Drivers raise what they like, and some repeat the URL. Of several that make the tables
             # at the same moment all but one fail, and find them the next time.

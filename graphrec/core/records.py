@@ -26,6 +26,11 @@ class Record:
     seed: int
     value: float
 
+    @property
+    def measure(self) -> str:
+        """Return METRIC@K, with .GROUP behind it where a part was measured: ndcg@10, hr@20.tail."""
+        return f"{self.metric}@{self.k}" + ("" if self.group == "all" else f".{self.group}")
+
 
 def write_records(path: Path, records: Iterable[Record]) -> None:
     """Write records as a JSON list; equal records give equal bytes."""

@@ -2,12 +2,13 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import optuna
 from optuna.exceptions import StorageInternalError, UpdateFinishedTrialError
+from optuna.storages import BaseStorage
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
@@ -15,7 +16,7 @@ from graphrec.cli.sweep.config import SweepConfig
 from graphrec.cli.sweep.draw._optuna import Claim, make_pruner, make_sampler, suggest
 from graphrec.cli.sweep.slots import attempts, deaths, is_fresh, slot_of, to_repeat
 from graphrec.cli.sweep.space import Point, Space
-from graphrec.core._optuna import open_storage
+from graphrec.core._optuna import open_storage, without_password
 from graphrec.core.errors import ConfigError
 from graphrec.core.progress import logger
 from graphrec.core.seeds import derive_seed
@@ -174,23 +175,45 @@ class SharedStudy:
 
 
 def open_study(
-    place: str, name: str, space: Space, options: SweepConfig, *, larger_is_better: Sequence[bool], seed: int, key: str
+    place: str,
+    name: str,
+    space: Space,
+    options: SweepConfig,
+    *,
+    larger_is_better: Sequence[bool],
+    seed: int,
+    key: Mapping[str, str],
+    make: bool,
 ) -> SharedStudy:
-    """Open (or make) the study `name` at `place`; `key` tells studies apart that cannot share trials.
+    """Open the study `name` at `place`, and `make` it, or only look; `key` is what studies of one name agree in.
 
-    Raises `ConfigError` when the study of that name was made with another key.
+    Raises `ConfigError` when the study of that name was made with another key, or is not there to be looked at.
     """
     grid = space.grid() if options.sampler == "grid" else []
     size = min(options.trials or len(grid), len(grid)) if grid else options.trials or 20
     directions = [StudyDirection.MAXIMIZE if larger else StudyDirection.MINIMIZE for larger in larger_is_better]
-    study = optuna.create_study(
-        storage=open_storage(place),
-        study_name=name,
-        directions=directions,
-        load_if_exists=True,
-        pruner=make_pruner(options.pruner),
-    )
-    if study.user_attrs.get("key", key) != key:
-        raise ConfigError(f"sweep.study: {name!r} has trials of another space or objectives; choose another name")
-    study.set_user_attr("key", key)
+    storage, pruner = open_storage(place, make=make), make_pruner(options.pruner)
+    if make:
+        study = optuna.create_study(
+            storage=storage, study_name=name, directions=directions, load_if_exists=True, pruner=pruner
+        )
+    else:
+        study = _load(storage, name, place)
+    known = study.user_attrs.get("key", key)
+    if differ := [part for part in key if known.get(part) != key[part]]:
+        raise ConfigError(
+            f"sweep.study: {name!r} has trials of another configuration: {', '.join(differ)} differ; "
+            "choose another name"
+        )
+    if make:
+        study.set_user_attr("key", key)
     return SharedStudy(study, space, grid, size, options, seed)
+
+
+def _load(storage: BaseStorage, name: str, place: str) -> optuna.Study:
+    try:
+        return optuna.load_study(storage=storage, study_name=name)
+    except KeyError:
+        raise ConfigError(
+            f"{without_password(place)}: no study {name!r}; it has not begun, or with other options, data or --storage"
+        ) from None

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from graphrec.cli.config import load_config
+from graphrec.cli.pipeline import inputs_of
 from graphrec.cli.sweep._optuna import SharedStudy, open_study
-from graphrec.cli.sweep.objectives import read_objectives
+from graphrec.cli.sweep.objectives import read_objectives, stages_of
 from graphrec.cli.sweep.record import work_recorded
 from graphrec.cli.sweep.show import found_so_far, print_found, write_found
 from graphrec.cli.sweep.space import read_space
 from graphrec.cli.sweep.trial import Plan
-from graphrec.core.config import apply_overrides, read_yaml, to_mapping
+from graphrec.core.config import apply_overrides, read_yaml, to_mapping, without_paths
 from graphrec.core.errors import ConfigError, GraphrecError
 from graphrec.core.locks import shared_folder
 from graphrec.core.progress import console, logger
@@ -39,22 +40,32 @@ class Sweep:
     def plan(self) -> Plan:
         """Read the configuration; raise one `ConfigError` that lists every problem of the search."""
         source, config = str(self.path), load_config(self.path, list(self.overrides))
-        space, objectives = read_space(config, source), read_objectives(config.sweep.objectives, source)
+        space, objectives = read_space(config, source), read_objectives(config, source)
         if config.sweep.pruner != "none" and len(objectives) > 1:
             raise ConfigError(f"{source}: sweep.pruner: {config.sweep.pruner} works with one objective only")
         folder = self.out or Path("runs") / config.name
         return Plan(config=config, source=source, folder=folder, space=space, objectives=objectives)
 
-    def open(self, plan: Plan) -> SharedStudy:
-        """Open the study of `plan`, made by whichever worker comes first."""
-        mapping = to_mapping(plan.config)
-        sweep = mapping.pop("sweep")
-        kind = {name: sweep[name] for name in ("space", "objectives", "sampler")}
-        name = plan.config.sweep.study or f"{plan.config.name}-{_hash([mapping, kind])}"
-        larger = [objective.larger_is_better for objective in plan.objectives]
-        place = self.storage or str(plan.folder / "sweep.journal")
+    def open(self, plan: Plan, *, make: bool = True) -> SharedStudy:
+        """Open the study of `plan`; unless `make`, raise `ConfigError` where no worker has begun it.
+
+        Its own name says all that decides its trials. One that was named is checked by all but paths, which differ
+        from machine to machine.
+        """
+        config = plan.config
+        kind = {f"sweep.{name}": getattr(config.sweep, name) for name in ("space", "objectives", "sampler")}
+        read = {"input files": {name: inputs_of(config, name) for name in stages_of(plan.objectives)}}
+        whole, portable = to_mapping(config), without_paths(config)
+        del whole["sweep"], portable["sweep"], portable["name"]
         return open_study(
-            place, name, plan.space, plan.config.sweep, larger_is_better=larger, seed=plan.config.seed, key=_hash(kind)
+            self.storage or str(plan.folder / "sweep.journal"),
+            config.sweep.study or f"{config.name}-{_hash([whole, kind, read])}",
+            plan.space,
+            config.sweep,
+            larger_is_better=[objective.larger_is_better for objective in plan.objectives],
+            seed=config.seed,
+            key={name: _hash(value) for name, value in (portable | kind | read).items()},
+            make=make,
         )
 
     def given(self) -> dict[str, Any]:
@@ -68,11 +79,14 @@ def run_sweep(sweep: Sweep, workers: int, *, show_only: bool = False) -> None:
     if not show_only:
         # What a scheduler sends before it kills is as good as Ctrl-C: the trial is given back at once.
         signal.signal(signal.SIGTERM, signal.default_int_handler)
+        with shared_folder(plan.folder):
+            plan.check_domains()
         _work(sweep) if workers == 1 else start_workers(_work, sweep, workers)
-    study = sweep.open(plan)
-    found = found_so_far(study, plan)
-    write_found(found, plan, sweep.given())
-    print_found(found, plan, str(sweep.path), [text for text in sweep.overrides if not text.startswith("sweep.")])
+    found = found_so_far(sweep.open(plan, make=False), plan)
+    if not show_only:
+        write_found(found, plan, sweep.given())
+    given = [text for text in sweep.overrides if not text.startswith("sweep.")]
+    print_found(found, plan, str(sweep.path), given, written=not show_only)
 
 
 def start_workers(target: Callable[[Any], None], argument: Any, workers: int) -> None:

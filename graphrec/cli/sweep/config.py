@@ -40,7 +40,7 @@ class SweepConfig:
     )
     trials: int = option(default=0, ge=0, help="Trials of the study in all; 0 is the whole grid, without one 20.")
     timeout: float = option(default=0.0, ge=0, help="Seconds after which a worker begins no trial; 0 never.")
-    study: str = option(default="", help="Name of the study; empty makes one of the run's name and its options.")
+    study: str = option(default="", help="Name of the study; empty: the run's, with a hash of options and data.")
     beat: float = option(
         default=10.0, gt=0, help="Seconds from one sign of life to the next; a trial that misses 6 is tried again."
     )

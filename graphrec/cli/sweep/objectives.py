@@ -5,25 +5,26 @@
     longtail.hr@20.tail      the item-to-item model on rare items
     seconds                  time that the trial's artifacts took, whichever trial made them
 
-Whatever else these stages record with the split `valid` can be named as well.
+All that there are stand in the stage table, `graphrec.cli.table`.
 """
 
-import re
-from collections.abc import Mapping
+import difflib
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from graphrec.cli.table import needed
+from graphrec.cli.config import RunConfig
+from graphrec.cli.pipeline import stage_row
+from graphrec.cli.table import STAGES, needed
 from graphrec.core import files
 from graphrec.core.artifacts import Artifact
 from graphrec.core.errors import ConfigError, DataError
-from graphrec.core.records import Record, read_records
+from graphrec.core.records import read_records
 
 SECONDS = "seconds"
-_ALL = "all"
-_MODELS = {"pretrain": "pretrain", "adapt": "", "longtail": "i2i"}
-"""Stages that leave validation records -> the model whose records count, of adapt the one that ships."""
+_MODELS = {"pretrain": "pretrain", "longtail": "i2i"}
+"""Stage -> the model whose records count; of adapt it is the one that ships."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +33,7 @@ class Objective:
 
     name: str
     stage: str = ""
-    metric: str = ""
-    k: int = 0
-    group: str = _ALL
+    measure: str = ""
 
     @property
     def larger_is_better(self) -> bool:
@@ -42,29 +41,27 @@ class Objective:
         return self.name != SECONDS
 
     def value(self, artifacts: Mapping[str, Artifact]) -> float:
-        """Read it; raise `ConfigError` where the stage records no such thing, `DataError` where it records nothing."""
+        """Read it; raise `DataError` where the stage had no validation events to measure it on."""
         if self.name == SECONDS:
             return float(sum(artifact.manifest["seconds"] for artifact in artifacts.values()))
         artifact = artifacts[self.stage]
-        model = _MODELS[self.stage] or files.read_json(artifact.file("summary.json"))["shipped"]
+        model = _MODELS.get(self.stage) or files.read_json(artifact.file("summary.json"))["shipped"]
         rows = [r for r in read_records(artifact.file("metrics.json")) if (r.split, r.model) == ("valid", model)]
-        values = [r.value for r in rows if (r.metric, r.k, r.group) == (self.metric, self.k, self.group)]
-        if not rows:
-            raise DataError(f"{self.name}: {self.stage} measured nothing; the target has no validation events for it")
+        values = [r.value for r in rows if r.measure == self.measure]
         if not values:
-            known = ", ".join(sorted({_name(row) for row in rows}))
-            raise ConfigError(f"sweep.objectives: {self.name!r}: {self.stage} measured only {known}")
+            raise DataError(f"{self.name}: {self.stage} measured no such thing; there are no validation events for it")
         return float(np.mean(values))
 
 
-def read_objectives(names: tuple[str, ...], source: str) -> tuple[Objective, ...]:
-    """Return the objectives called `names`; raise one `ConfigError` that lists every problem."""
-    problems = [f"{source}: sweep.objectives: {found}" for found in map(_problem, names) if found]
+def read_objectives(config: RunConfig, source: str) -> tuple[Objective, ...]:
+    """Return the objectives of `config`; raise one `ConfigError` that lists every problem, each behind `source`."""
+    names, known = config.sweep.objectives, {objective.name: objective for objective in _known(config)}
+    problems = [f"{name!r}: {_problem(name, list(known))}" for name in names if name not in known]
     if not names or len(set(names)) < len(names):
-        problems.append(f"{source}: sweep.objectives: give at least one, and none twice")
+        problems.append("give at least one, and none twice")
     if problems:
-        raise ConfigError("\n".join(problems))
-    return tuple(_objective(name) for name in names)
+        raise ConfigError("\n".join(f"{source}: sweep.objectives: {problem}" for problem in problems))
+    return tuple(known[name] for name in names)
 
 
 def stages_of(objectives: tuple[Objective, ...]) -> list[str]:
@@ -74,22 +71,16 @@ def stages_of(objectives: tuple[Objective, ...]) -> list[str]:
     return [name for name in needed("longtail") if name in wanted]
 
 
-def _objective(name: str) -> Objective:
-    found = re.fullmatch(r"(\w+)\.(\w+)@(\d+)(?:\.(\w+))?", name)
-    if found is None:
-        return Objective(name=name)
-    stage, metric, k, group = found.groups()
-    return Objective(name=name, stage=stage, metric=metric, k=int(k), group=group or _ALL)
+def _known(config: RunConfig) -> Iterator[Objective]:
+    for stage in STAGES:
+        for measure in stage_row(config, stage).objectives:
+            yield Objective(name=f"{stage}.{measure}", stage=stage, measure=measure)
+    yield Objective(name=SECONDS)
 
 
-def _name(row: Record) -> str:
-    return f"{row.stage}.{row.metric}@{row.k}" + ("" if row.group == _ALL else f".{row.group}")
-
-
-def _problem(name: str) -> str:
-    stage = _objective(name).stage
-    if stage == "evaluate":
-        return f"{name!r}: evaluate opens the test events, which choose nothing"
-    if name == SECONDS or stage in _MODELS:
-        return ""
-    return f"{name!r}: is not {SECONDS} nor STAGE.METRIC@K[.GROUP] with a stage of {', '.join(_MODELS)}"
+def _problem(name: str, known: list[str]) -> str:
+    if name.startswith("evaluate."):
+        return "evaluate opens the test events, which choose nothing"
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]}? " if close else ""
+    return f"is nothing that a stage records on validation; {hint}known: {', '.join(known)}"

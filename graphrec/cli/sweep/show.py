@@ -52,10 +52,11 @@ def write_found(found: JSON, plan: Plan, given: Mapping[str, Any]) -> None:
             files.write_text(plan.folder / "best.yaml", f"{head}{plan.folder / 'best.yaml'}\n{text}")
 
 
-def print_found(found: JSON, plan: Plan, config: str, given: Sequence[str]) -> None:
+def print_found(found: JSON, plan: Plan, config: str, given: Sequence[str], *, written: bool = True) -> None:
     """Print how far the study is, its best trials or its front, what matters, and how to repeat the best one.
 
-    `config` and `given` are the file and the overrides that the study was started with.
+    `config` and `given` are the file and the overrides that the study was started with; `written` says whether
+    `best.yaml` holds the best one.
     """
     console, names = Console(), found["objectives"]
     states = ", ".join(f"{count} {state.lower()}" for state, count in found["states"].items()) or "no trial yet"
@@ -76,8 +77,9 @@ def print_found(found: JSON, plan: Plan, config: str, given: Sequence[str]) -> N
     out = [] if usual else ["--out", str(plan.folder)]
     best = shlex.join(["graphrec", "run", config, *given, *_trial(found, found["best"][0])["overrides"], *out])
     console.print(Text(f"trial {found['best'][0]} again: {best}"), soft_wrap=True)
-    written = shlex.join(["graphrec", "run", str(plan.folder / "best.yaml"), *out])
-    console.print(Text(f"or: {written}"), soft_wrap=True)
+    if written:
+        file = shlex.join(["graphrec", "run", str(plan.folder / "best.yaml"), *out])
+        console.print(Text(f"or: {file}"), soft_wrap=True)
 
 
 def _shown(found: JSON, plan: Plan) -> list[JSON]:

@@ -17,7 +17,7 @@ Value = bool | int | float | str | None
 Point = Mapping[str, Value]
 """One value for each parameter."""
 
-SOURCES = "sources"
+SOURCES, TARGET = "sources", "target"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +63,21 @@ class Space:
     def switches(self) -> tuple[str, ...]:
         """Return the names of the parameters that switch a domain, of which one at least must be on."""
         return tuple(p.name for p in self.parameters if p.domain)
+
+    @property
+    def first(self) -> Point:
+        """Return the point of the first choice and the least number of each parameter, every switch off."""
+        least = {p.name: int(p.low) if p.whole else p.low for p in self.parameters}
+        return least | {p.name: next(iter(p.texts)) for p in self.parameters if p.texts is not None}
+
+    def named(self, key: str) -> list[str]:
+        """Return every domain that is a value of `key`, or in one; `key` is that of the target or of the sources."""
+        found = list[str]()
+        for p in self.parameters:
+            if p.key == key:
+                values = [p.domain] if p.domain else [json.loads(text) for text in (p.texts or {}).values()]
+                found += [name for value in values for name in ([value] if isinstance(value, str) else value)]
+        return found
 
     def overrides(self, point: Point) -> list[str]:
         """Return the `KEY=VALUE` overrides of the run that `point` stands for."""

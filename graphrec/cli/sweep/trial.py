@@ -1,17 +1,18 @@
 """One trial: the stages that its objectives need, with its overrides, out of artifacts that all trials share."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from graphrec.cli.config import RunConfig
-from graphrec.cli.pipeline import bring, check_target, make_recipes, stage_row
+from graphrec.cli.pipeline import bring, check_target, make_recipes, resolve_sources, stage_row
 from graphrec.cli.sweep.draw._optuna import Claim
 from graphrec.cli.sweep.objectives import Objective, stages_of
-from graphrec.cli.sweep.space import Space
+from graphrec.cli.sweep.space import SOURCES, TARGET, Point, Space
 from graphrec.core.artifacts import Artifact, RunFolder
 from graphrec.core.config import apply_overrides, parse, to_mapping
+from graphrec.core.errors import ConfigError
 from graphrec.core.locks import held
 from graphrec.core.tracking import NullTracker, Tracker
 
@@ -26,22 +27,44 @@ class Plan:
     space: Space
     objectives: tuple[Objective, ...]
 
+    def check_domains(self) -> None:
+        """Raise `ConfigError` or `DataError` where target or a searched source is not in the data.
+
+        Ingest is made for that, as the trials will need it; where its own options are searched, by the first of each.
+        """
+        config = self._config(self.space.first)
+        ingest = self._bring(config, ["ingest"], NullTracker())["ingest"]
+        targets = [replace(config, target=name, sources=()) for name in self.space.named(TARGET) or [config.target]]
+        for target in targets:
+            check_target(target, ingest)
+        offered = list(dict.fromkeys(name for target in targets for name in resolve_sources(target, ingest)))
+        unknown = [repr(name) for name in self.space.named(SOURCES) if name not in offered]
+        if unknown:
+            there = ", ".join(offered) or "none"
+            raise ConfigError(
+                f"{self.source}: sweep.space: sources: {', '.join(unknown)}: not on offer; there are {there}"
+            )
+
     def run(self, claim: Claim, tracker: Tracker) -> tuple[float, ...]:
         """Bring the stages up to date and return one number per objective; raises `Pruned` when told to stop."""
-        overrides = self.space.overrides(claim.point)
-        config = parse(RunConfig, apply_overrides(to_mapping(self.config), overrides), source=self.source)
-        names, run, done = stages_of(self.objectives), RunFolder(self.folder), dict[str, Artifact]()
-        recipes = make_recipes(config, names)
-        watch = _Trial(tracker, names[-1], claim.report)
+        config, names = self._config(claim.point), stages_of(self.objectives)
+        done = self._bring(config, names, _Trial(tracker, names[-1], claim.report))
+        return tuple(objective.value(done) for objective in self.objectives)
+
+    def _config(self, point: Point) -> RunConfig:
+        mapping = apply_overrides(to_mapping(self.config), self.space.overrides(point))
+        return parse(RunConfig, mapping, source=self.source)
+
+    def _bring(self, config: RunConfig, names: Sequence[str], tracker: Tracker) -> dict[str, Artifact]:
+        run, recipes, done = RunFolder(self.folder), make_recipes(config, names), dict[str, Artifact]()
         for name in names:
-            row, recipe = stage_row(config, name), recipes[name]
-            label = f"{name}-{recipe.fingerprint[:12]}"
+            label = f"{name}-{recipes[name].fingerprint[:12]}"
             # Two trials that need the same artifact: one makes it, the other one waits.
             with held(run.path / "locks" / label, label):
-                done[name] = bring(run, row, recipe, done, config, watch)
+                done[name] = bring(run, stage_row(config, name), recipes[name], done, config, tracker)
             if name == "ingest":
                 check_target(config, done[name])
-        return tuple(objective.value(done) for objective in self.objectives)
+        return done
 
 
 @dataclass
