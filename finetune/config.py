@@ -1,8 +1,12 @@
 """Options of `select` and `adapt`."""
 
 from graphrec.core.config import config, option
+from graphrec.core.errors import ConfigError
 from graphrec.encoders.config import ViewsConfig
 from graphrec.training.config import FitConfig
+
+MOST_SOURCES = 12
+"""Sources whose subsets can all be tried: 4,096."""
 
 
 @config
@@ -22,7 +26,10 @@ class EvidenceConfig:
     """How sources are mapped to the target and weighed on its validation events."""
 
     ridges: tuple[float, ...] = option(
-        default=(1.0, 3.0, 10.0), help="Ridges of the maps to choose from on validation, in mean eigenvalues."
+        default=(1.0, 3.0, 10.0),
+        gt=0,
+        min_length=1,
+        help="Ridges of the maps to choose from on validation, in mean eigenvalues.",
     )
     cross_rank: int = option(default=64, ge=4, help="Dimensions that say which items of a source go with which.")
     max_events: int = option(default=50_000, ge=1, help="Training events at most that maps are fitted on.")
@@ -49,9 +56,18 @@ class SelectConfig:
     search: str = option(
         default="auto",
         choices=("auto", "exhaustive", "greedy", "gates"),
-        help="All subsets, forward and backward steps, or the weights of one fit with all; auto: by `max_sources`.",
+        help="All subsets (of up to 12 sources), forward and backward steps, or the weights of one fit with all; "
+        "auto: by `max_sources`.",
     )
-    max_sources: int = option(default=6, ge=1, le=12, help="Up to so many sources auto tries all subsets.")
+    max_sources: int = option(default=6, ge=1, le=MOST_SOURCES, help="Up to so many sources auto tries all subsets.")
+
+    def check(self, num_sources: int) -> None:
+        """Raise `ConfigError` where `search` cannot go through the subsets of so many sources."""
+        if self.search == "exhaustive" and num_sources > MOST_SOURCES:
+            raise ConfigError(
+                f"select.search: exhaustive tries all {2**num_sources:,} subsets of {num_sources} sources; "
+                f"it takes {MOST_SOURCES} sources at most, so set select.search=greedy or name fewer"
+            )
 
 
 @config

@@ -1,6 +1,6 @@
 """Ways through the subsets of sources. Each runs points of a `Search` and names the best subset of those it tried.
 
-exhaustive   all 2^n
+exhaustive   all 2^n, of up to 12 sources
 greedy       add the source that gains most while one gains; after each, take out what no longer pays. At most
              about n trials for each source of the result
 gates        one fit with all sources; the best of none, all, and those whose weight is above zero by
@@ -29,7 +29,8 @@ Strategy = Callable[[Subset, Search, Objective], Found]
 
 
 def strategy(config: SelectConfig, evidence: Evidence) -> Strategy:
-    """Return the way that `config` asks for."""
+    """Return the way that `config` asks for; raise `ConfigError` where it would not come to an end."""
+    config.check(len(evidence.target.sources))
     few = len(evidence.target.sources) <= config.max_sources
     name = ("exhaustive" if few else "greedy") if config.search == "auto" else config.search
     return {"exhaustive": exhaustive, "greedy": greedy, "gates": lambda *a: gates(evidence, *a)}[name]

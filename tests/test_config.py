@@ -85,6 +85,26 @@ def test_what_does_not_depend_on_the_machine() -> None:
     }
 
 
+def test_a_range_holds_for_every_number_of_a_tuple() -> None:
+    @config
+    class Grid:
+        """Options of a grid."""
+
+        sizes: tuple[float, ...] = option(default=(1.0, 3.0), gt=0, le=9, min_length=1, help="Sizes.")
+        any: tuple[int, ...] = option(default=(), help="Anything.")
+
+    assert parse(Grid, {"sizes": [0.5, 9]}, source="x").sizes == (0.5, 9.0)
+    assert [doc.range for doc in describe(Grid)] == ["> 0, <= 9, 1 or more", ""]
+    with pytest.raises(ConfigError) as told:
+        parse(Grid, {"sizes": [-1, 2, 10]}, source="x")
+    assert str(told.value).splitlines() == [
+        "x: sizes.0: expected > 0, <= 9, got -1.0",
+        "x: sizes.2: expected > 0, <= 9, got 10.0",
+    ]
+    with pytest.raises(ConfigError, match="x: sizes: tuple should have at least 1 item"):
+        parse(Grid, {"sizes": []}, source="x")
+
+
 def test_round_trip_through_a_mapping() -> None:
     job = read("folder: x\nparts: [{kind: sgd}]")
     assert parse(Job, to_mapping(job), source="again") == job

@@ -305,7 +305,7 @@ def test_domains_are_checked_before_a_trial_begins(tmp_path: Path, space: str, m
 
 def test_domains_that_the_data_have_are_accepted(tmp_path: Path) -> None:
     path = shop(
-        tmp_path, "{target: {choices: [t, a]}, sources: {subsets: [a, b]}, pretrain.fit.lr: {low: 0.1, high: 1}}"
+        tmp_path, "{target: {choices: [a, t]}, sources: {subsets: [a, b]}, pretrain.fit.lr: {low: 0.1, high: 1}}"
     )
     sweep = Sweep(path=path, out=tmp_path / "run")
     sweep.plan().check_domains()

@@ -112,6 +112,11 @@ def adapt(
     """Fine-tune on the chosen domains, guarded; with --target, a new domain on a finished run."""
     from graphrec.cli.table import needed
 
+    if target is None and config.is_dir():
+        raise GraphrecError(
+            f"{config}: a run's folder needs --target DOMAIN.yaml, the domain that arrived later; to adapt again, give "
+            "the YAML of the run"
+        )
     if target is None:
         _run(config, overrides, out, track, needed("adapt"))
     else:

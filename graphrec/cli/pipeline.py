@@ -59,7 +59,7 @@ def run_stages(config: RunConfig, folder: Path, names: Sequence[str], *, track: 
                 if name == "ingest":
                     _say_notes(artifacts[name])
                 if name == "ingest" and (config.target or any(STAGES[other].for_target for other in names)):
-                    check_target(config, artifacts[name])
+                    check_run(config, artifacts[name])
             run.publish(
                 recipes,
                 name=config.name,
@@ -122,6 +122,12 @@ def _say_notes(ingest: Artifact) -> None:
     about = files.read_json(ingest.file("summary.json"))["profile"]
     for note in (*about["notes"], *about["warnings"]):
         console.print(f"  [yellow]note[/yellow]       {escape(note)}")
+
+
+def check_run(config: RunConfig, ingest: Artifact) -> None:
+    """Raise `GraphrecError` on all that is wrong with target, sources and the search of them, given the data."""
+    check_target(config, ingest)
+    config.select.check(len(resolve_sources(config, ingest)))
 
 
 def check_target(config: RunConfig, ingest: Artifact) -> None:

@@ -13,6 +13,7 @@ A hyper-parameter is declared once, beside the code it configures:
 import dataclasses
 import difflib
 import json
+import operator
 import re
 import typing
 from collections.abc import Hashable, Iterator, Mapping, Sequence
@@ -30,6 +31,7 @@ from graphrec.core.types import JSON
 C = TypeVar("C")
 
 _BOUNDS = {"ge": ">=", "gt": ">", "le": "<=", "lt": "<"}
+_HOLDS = {"ge": operator.ge, "gt": operator.gt, "le": operator.le, "lt": operator.lt}
 
 
 def option(
@@ -40,18 +42,24 @@ def option(
     gt: float | None = None,
     le: float | None = None,
     lt: float | None = None,
+    min_length: int | None = None,
     choices: Sequence[str] | None = None,
     path: bool = False,
 ) -> Any:
     """Declare one field: its default (none means required), its range, its one sentence of help.
 
-    `choices` restricts a string, or every string of a tuple, to the given names. A `path` says where
+    A range restricts a number, or every number of a tuple, which has `min_length` values at least; `choices`
+    a string, or every string of a tuple, to the given names. A `path` says where
     something lies, which may differ from machine to machine.
     """
     extra: JSON = {"choices": list(choices)} if choices is not None else {}
     extra |= {"path": True} if path else {}
     if dataclasses.is_dataclass(default) or default == {}:
         return Field(default_factory=lambda: default, description=help, json_schema_extra=extra)
+    if isinstance(default, tuple):
+        # Pydantic would compare the tuple itself.
+        extra["each"] = {k: v for k, v in (("ge", ge), ("gt", gt), ("le", le), ("lt", lt)) if v is not None}
+        return Field(default, description=help, min_length=min_length, json_schema_extra=extra)
     return Field(default, description=help, ge=ge, gt=gt, le=le, lt=lt, json_schema_extra=extra)
 
 
@@ -85,7 +93,7 @@ def parse(cls: type[C], mapping: Mapping[str, Any], *, source: str) -> C:
         made = TypeAdapter(cls).validate_json(text, strict=True)
     except ValidationError as error:
         raise ConfigError("\n".join(_problem(cls, source, e) for e in error.errors())) from None
-    problems = [f"{source}: {p}" for p in _bad_choices(made)]
+    problems = [f"{source}: {p}" for p in _bad_values(made)]
     if problems:
         raise ConfigError("\n".join(problems))
     return made
@@ -97,6 +105,8 @@ def read_yaml(path: Path) -> JSON:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file; `graphrec init --example` lists examples to start from") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path}: is a folder; expected the YAML file of a run") from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"{path}: cannot be read as UTF-8 text: {error}") from None
     return parse_yaml(text, source=str(path))
@@ -251,14 +261,16 @@ def _nearest(cls: type[Any], path: str) -> str:
     return f"; {'did you mean' if close else 'known here'}: {', '.join(names)}"
 
 
-def _bad_choices(made: Any, prefix: str = "") -> Iterator[str]:
+def _bad_values(made: Any, prefix: str = "") -> Iterator[str]:
     for name, info in _fields(type(made)).items():
         value, path = getattr(made, name), f"{prefix}{name}"
         for number, part in enumerate(value) if isinstance(value, tuple) else ():
             if dataclasses.is_dataclass(part):
-                yield from _bad_choices(part, f"{path}.{number}.")
+                yield from _bad_values(part, f"{path}.{number}.")
+            if not all(_HOLDS[sign](part, bound) for sign, bound in _extra(info).get("each", {}).items()):
+                yield f"{path}.{number}: expected {', '.join(_bounds(info))}, got {part!r}"
         if dataclasses.is_dataclass(value):
-            yield from _bad_choices(value, f"{path}.")
+            yield from _bad_values(value, f"{path}.")
         choices = _extra(info).get("choices")
         if isinstance(choices, list):
             known = [str(choice) for choice in choices]
@@ -270,14 +282,14 @@ def _bad_choices(made: Any, prefix: str = "") -> Iterator[str]:
 
 
 def _range(info: FieldInfo) -> str:
-    bounds = [
-        f"{sign} {getattr(m, k):g}"
-        for m in info.metadata
-        for k, sign in _BOUNDS.items()
-        if getattr(m, k, None) is not None
-    ]
+    lengths = [f"{m.min_length} or more" for m in info.metadata if getattr(m, "min_length", None)]
     choices = _extra(info).get("choices")
-    return " | ".join(map(str, choices)) if isinstance(choices, list) else ", ".join(bounds)
+    return " | ".join(map(str, choices)) if isinstance(choices, list) else ", ".join([*_bounds(info), *lengths])
+
+
+def _bounds(info: FieldInfo) -> list[str]:
+    known = {k: getattr(m, k) for m in info.metadata for k in _BOUNDS if getattr(m, k, None) is not None}
+    return [f"{_BOUNDS[k]} {bound:g}" for k, bound in (known | _extra(info).get("each", {})).items()]
 
 
 def _type_name(hint: Any) -> str:

@@ -1,16 +1,16 @@
 """One trial: the stages that its objectives need, with its overrides, out of artifacts that all trials share."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from graphrec.cli.config import RunConfig
-from graphrec.cli.pipeline import bring, check_target, make_recipes, resolve_sources, stage_row
+from graphrec.cli.pipeline import bring, check_run, check_target, make_recipes, resolve_sources, stage_row
 from graphrec.cli.sweep.draw._optuna import Claim
 from graphrec.cli.sweep.objectives import Objective, stages_of
 from graphrec.cli.sweep.space import SOURCES, TARGET, Point, Space
-from graphrec.core.artifacts import Artifact, RunFolder
+from graphrec.core.artifacts import Artifact, Recipe, RunFolder
 from graphrec.core.config import apply_overrides, parse, to_mapping
 from graphrec.core.errors import ConfigError
 from graphrec.core.locks import held
@@ -33,7 +33,7 @@ class Plan:
         Ingest is made for that, as the trials will need it; where its own options are searched, by the first of each.
         """
         config = self._config(self.space.first)
-        ingest = self._bring(config, ["ingest"], NullTracker())["ingest"]
+        ingest = self._bring(config, make_recipes(config, ["ingest"])["ingest"], {}, NullTracker())
         targets = [replace(config, target=name, sources=()) for name in self.space.named(TARGET) or [config.target]]
         for target in targets:
             check_target(target, ingest)
@@ -47,24 +47,23 @@ class Plan:
 
     def run(self, claim: Claim, tracker: Tracker) -> tuple[float, ...]:
         """Bring the stages up to date and return one number per objective; raises `Pruned` when told to stop."""
-        config, names = self._config(claim.point), stages_of(self.objectives)
-        done = self._bring(config, names, _Trial(tracker, names[-1], claim.report))
+        config, names, done = self._config(claim.point), stages_of(self.objectives), dict[str, Artifact]()
+        recipes, watch = make_recipes(config, names), _Trial(tracker, names[-1], claim.report)
+        for name in names:
+            done[name] = self._bring(config, recipes[name], done, watch)
+            if name == "ingest":
+                check_run(config, done[name])
         return tuple(objective.value(done) for objective in self.objectives)
 
     def _config(self, point: Point) -> RunConfig:
         mapping = apply_overrides(to_mapping(self.config), self.space.overrides(point))
         return parse(RunConfig, mapping, source=self.source)
 
-    def _bring(self, config: RunConfig, names: Sequence[str], tracker: Tracker) -> dict[str, Artifact]:
-        run, recipes, done = RunFolder(self.folder), make_recipes(config, names), dict[str, Artifact]()
-        for name in names:
-            label = f"{name}-{recipes[name].fingerprint[:12]}"
-            # Two trials that need the same artifact: one makes it, the other one waits.
-            with held(run.path / "locks" / label, label):
-                done[name] = bring(run, stage_row(config, name), recipes[name], done, config, tracker)
-            if name == "ingest":
-                check_target(config, done[name])
-        return done
+    def _bring(self, config: RunConfig, recipe: Recipe, done: Mapping[str, Artifact], tracker: Tracker) -> Artifact:
+        label = f"{recipe.stage}-{recipe.fingerprint[:12]}"
+        # Two trials that need the same artifact: one makes it, the other one waits.
+        with held(self.folder / "locks" / label, label):
+            return bring(RunFolder(self.folder), stage_row(config, recipe.stage), recipe, done, config, tracker)
 
 
 @dataclass
