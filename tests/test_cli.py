@@ -3,12 +3,15 @@
 import subprocess
 import sys
 import time
+from collections import namedtuple
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from graphrec.cli.config import RunConfig, load_config, options_of
 from graphrec.cli.examples import example_folder, list_examples
+from graphrec.cli.main import main
 from graphrec.cli.table import STAGES, needed
 from graphrec.core.config import describe, parse, to_mapping
 from tests.house import HOME
@@ -16,17 +19,37 @@ from tests.house import HOME
 GRAPHREC = str(Path(sys.executable).parent / "graphrec")
 
 
-def graphrec(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+Told = namedtuple("Told", "returncode stdout stderr")
+
+
+@pytest.fixture
+def graphrec(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Told]:
+    """The command line in this process: what a call prints and its exit code."""
+
+    def call(*arguments: str, cwd: Path | None = None) -> Told:
+        monkeypatch.setattr(sys, "argv", ["graphrec", *arguments])
+        monkeypatch.setenv("COLUMNS", "1000")
+        monkeypatch.chdir(cwd or Path.cwd())
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            main()
+        return Told(end.value.code or 0, *capsys.readouterr())
+
+    return call
+
+
+def process(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+    """The command as it is installed."""
     return subprocess.run([GRAPHREC, *arguments], cwd=cwd, capture_output=True, text=True, check=False)
 
 
 def test_help_is_instant_and_loads_no_torch() -> None:
     times = []
-    for _ in range(10):
+    for _ in range(3):
         start = time.perf_counter()
-        assert graphrec("--help").returncode == 0
+        assert process("--help").returncode == 0
         times.append(time.perf_counter() - start)
-    # The budget is for a quiet machine: the best of ten is what the program itself needs.
+    # The budget is for a quiet machine: the best of three is what the program itself needs.
     assert min(times) < 0.3
     code = "import sys, graphrec.cli.main, graphrec.cli.config; print({'torch', 'mlflow', 'polars'} & set(sys.modules))"
     seen = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -34,16 +57,18 @@ def test_help_is_instant_and_loads_no_torch() -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stages_help_ends_with_its_options(stage: str) -> None:
+def test_a_stages_help_ends_with_its_options(stage: str, graphrec: Callable[..., Told]) -> None:
     shown = graphrec(stage, "--help")
     assert shown.returncode == 0
     assert all(doc.path in shown.stdout for doc in options_of(stage))
 
 
 @pytest.mark.parametrize("stage", ["run", *STAGES])
-def test_show_prints_every_option(stage: str) -> None:
+def test_show_prints_every_option(stage: str, graphrec: Callable[..., Told]) -> None:
     shown = graphrec("show", stage)
     assert shown.returncode == 0, shown.stderr
+    first = [line.split()[0] for line in shown.stdout.splitlines()]
+    assert first == ["option", *(doc.path for doc in options_of(stage))]
 
 
 @pytest.mark.parametrize("path", sorted(example_folder().glob("*.yaml")), ids=lambda path: path.stem)
@@ -59,7 +84,7 @@ def test_every_option_has_one_sentence_of_help() -> None:
     assert not [doc.path for doc in describe(RunConfig) if not doc.help.endswith((".", "?"))]
 
 
-def test_examples_are_listed_written_and_never_overwritten(tmp_path: Path) -> None:
+def test_examples_are_listed_written_and_never_overwritten(tmp_path: Path, graphrec: Callable[..., Told]) -> None:
     assert {line.split()[0] for line in list_examples()} == {p.stem for p in (HOME / "configs").glob("*.yaml")}
     assert graphrec("init", "--example", "quick", cwd=tmp_path).stdout == "wrote quick.yaml\n"
     again = graphrec("init", "--example", "quick", cwd=tmp_path)
@@ -72,6 +97,7 @@ def test_examples_are_listed_written_and_never_overwritten(tmp_path: Path) -> No
 
 
 MINIMAL = "name: x\ntarget: d\ningest:\n  tables:\n    interactions: [{path: e.csv, as_domain: d, time: t}]\n"
+SEVERAL = MINIMAL.replace("target: d", "target: u0").replace("as_domain: d", "domain: user")
 EVENTS = "user,item,t\n" + "".join(f"u{n % 7},i{n % 5},{n}\n" for n in range(35))
 
 
@@ -107,10 +133,46 @@ EVENTS = "user,item,t\n" + "".join(f"u{n % 7},i{n % 5},{n}\n" for n in range(35)
             "error: triples: 1 with an unknown item as head (row 2: 'i9'); ",
         ),
         ("a: [", EVENTS, "error: run.yaml: not valid YAML: "),
+        (SEVERAL + "sources: [u1, u2, u1]\n", EVENTS, "error: sources: 'u1' given more than once; "),
+        (SEVERAL + "sources: [u1, u0]\n", EVENTS, "error: sources: 'u0' is the target, "),
+        (SEVERAL + "sources: [u1, u9]\n", EVENTS, "error: sources 'u9': not on offer; there are u1, u2, u3"),
+        (
+            SEVERAL + "select: {search: exhaustive}\n",
+            EVENTS + "".join(f"w{n},i{k},{n}\n" for n in range(13) for k in range(3)),
+            "error: select.search: exhaustive tries all 524,288 subsets of 19 sources; it takes 12 sources at most, ",
+        ),
+        (
+            MINIMAL + "select: {evidence: {ridges: []}}\n",
+            EVENTS,
+            "error: run.yaml: select.evidence.ridges: tuple should",
+        ),
+        (
+            MINIMAL + "adapt: {evidence: {ridges: [1, -1]}}\n",
+            EVENTS,
+            "error: run.yaml: adapt.evidence.ridges.1: expected > 0, got -1.0\n",
+        ),
     ],
-    ids=["key", "required", "file", "null", "type", "empty domain", "target", "unknown item", "syntax"],
+    ids=[
+        "key",
+        "required",
+        "file",
+        "null",
+        "type",
+        "empty domain",
+        "target",
+        "unknown item",
+        "syntax",
+        "doubled source",
+        "target as source",
+        "unknown source",
+        "too many sources",
+        "no ridge",
+        "negative ridge",
+    ],
 )
-def test_a_mistake_is_one_line_and_exit_code_2(tmp_path: Path, yaml: str, events: str, message: str) -> None:
+def test_a_mistake_is_one_line_and_exit_code_2(
+    tmp_path: Path, graphrec: Callable[..., Told], yaml: str, events: str, message: str
+) -> None:
     (tmp_path / "run.yaml").write_text(yaml)
     (tmp_path / "e.csv").write_text(events)
     (tmp_path / "t.csv").write_text("head,relation,tail\ni1,made_by,acme\ni9,made_by,acme\n")
@@ -122,15 +184,27 @@ def test_a_mistake_is_one_line_and_exit_code_2(tmp_path: Path, yaml: str, events
     assert errors[0].startswith(message)
 
 
-def test_a_missing_run_or_config_is_one_line(tmp_path: Path) -> None:
-    for arguments in (["run", "no.yaml"], ["report", "no"], ["recommend", "no", "--out", "x.parquet"]):
-        done = graphrec(*arguments, cwd=tmp_path)
+def test_a_missing_run_or_config_is_one_line(tmp_path: Path, graphrec: Callable[..., Told]) -> None:
+    calls = (["run", "no.yaml"], ["report", "no"], ["recommend", "no", "--out", "x.parquet"])
+    for done in (process(*calls[0], cwd=tmp_path), *(graphrec(*arguments, cwd=tmp_path) for arguments in calls)):
         assert done.returncode == 2
         assert done.stderr.startswith("error: no")
         assert len(done.stderr.splitlines()) == 1
 
 
-def test_unknown_commands_and_stages_are_usage_errors() -> None:
+def test_a_folder_in_place_of_a_file_is_told(tmp_path: Path, graphrec: Callable[..., Told]) -> None:
+    (tmp_path / "done").mkdir()
+    assert graphrec("adapt", "done", cwd=tmp_path)[::2] == (
+        2,
+        "error: done: a run's folder needs --target DOMAIN.yaml, the domain that arrived later; to adapt again, give "
+        "the YAML of the run\n",
+    )
+    for arguments in (["run", "done"], ["sweep", "done"], ["adapt", "done", "--target", "done"]):
+        told = graphrec(*arguments, cwd=tmp_path)
+        assert told[::2] == (2, "error: done: is a folder; expected the YAML file of a run\n")
+
+
+def test_unknown_commands_and_stages_are_usage_errors(graphrec: Callable[..., Told]) -> None:
     assert graphrec("rnu").returncode == 2
     assert graphrec("show", "denose").returncode == 2
 
