@@ -23,7 +23,7 @@ Told = namedtuple("Told", "returncode stdout stderr")
 
 
 @pytest.fixture
-def graphrec(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Told]:
+def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Told]:
     """The command line in this process: what a call prints and its exit code."""
 
     def call(*arguments: str, cwd: Path | None = None) -> Told:
@@ -38,7 +38,7 @@ def graphrec(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
     return call
 
 
-def process(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+def graphrec(*arguments: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
     """The command as it is installed."""
     return subprocess.run([GRAPHREC, *arguments], cwd=cwd, capture_output=True, text=True, check=False)
 
@@ -47,7 +47,7 @@ def test_help_is_instant_and_loads_no_torch() -> None:
     times = []
     for _ in range(3):
         start = time.perf_counter()
-        assert process("--help").returncode == 0
+        assert graphrec("--help").returncode == 0
         times.append(time.perf_counter() - start)
     # The budget is for a quiet machine: the best of three is what the program itself needs.
     assert min(times) < 0.3
@@ -57,15 +57,15 @@ def test_help_is_instant_and_loads_no_torch() -> None:
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stages_help_ends_with_its_options(stage: str, graphrec: Callable[..., Told]) -> None:
-    shown = graphrec(stage, "--help")
+def test_a_stages_help_ends_with_its_options(stage: str, in_process: Callable[..., Told]) -> None:
+    shown = in_process(stage, "--help")
     assert shown.returncode == 0
     assert all(doc.path in shown.stdout for doc in options_of(stage))
 
 
 @pytest.mark.parametrize("stage", ["run", *STAGES])
-def test_show_prints_every_option(stage: str, graphrec: Callable[..., Told]) -> None:
-    shown = graphrec("show", stage)
+def test_show_prints_every_option(stage: str, in_process: Callable[..., Told]) -> None:
+    shown = in_process("show", stage)
     assert shown.returncode == 0, shown.stderr
     first = [line.split()[0] for line in shown.stdout.splitlines()]
     assert first == ["option", *(doc.path for doc in options_of(stage))]
@@ -84,15 +84,15 @@ def test_every_option_has_one_sentence_of_help() -> None:
     assert not [doc.path for doc in describe(RunConfig) if not doc.help.endswith((".", "?"))]
 
 
-def test_examples_are_listed_written_and_never_overwritten(tmp_path: Path, graphrec: Callable[..., Told]) -> None:
+def test_examples_are_listed_written_and_never_overwritten(tmp_path: Path, in_process: Callable[..., Told]) -> None:
     assert {line.split()[0] for line in list_examples()} == {p.stem for p in (HOME / "configs").glob("*.yaml")}
-    assert graphrec("init", "--example", "quick", cwd=tmp_path).stdout == "wrote quick.yaml\n"
-    again = graphrec("init", "--example", "quick", cwd=tmp_path)
+    assert in_process("init", "--example", "quick", cwd=tmp_path).stdout == "wrote quick.yaml\n"
+    again = in_process("init", "--example", "quick", cwd=tmp_path)
     assert (again.returncode, again.stderr) == (
         2,
         "error: quick.yaml: exists already; choose another file with --out\n",
     )
-    typo = graphrec("init", "--example", "quik", cwd=tmp_path)
+    typo = in_process("init", "--example", "quik", cwd=tmp_path)
     assert (typo.returncode, typo.stderr) == (2, "error: no example 'quik'; did you mean quick?\n")
 
 
@@ -171,12 +171,12 @@ EVENTS = "user,item,t\n" + "".join(f"u{n % 7},i{n % 5},{n}\n" for n in range(35)
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(
-    tmp_path: Path, graphrec: Callable[..., Told], yaml: str, events: str, message: str
+    tmp_path: Path, in_process: Callable[..., Told], yaml: str, events: str, message: str
 ) -> None:
     (tmp_path / "run.yaml").write_text(yaml)
     (tmp_path / "e.csv").write_text(events)
     (tmp_path / "t.csv").write_text("head,relation,tail\ni1,made_by,acme\ni9,made_by,acme\n")
-    done = graphrec("run", "run.yaml", "--no-track", cwd=tmp_path)
+    done = in_process("run", "run.yaml", "--no-track", cwd=tmp_path)
     errors = [line for line in done.stderr.splitlines(keepends=True) if line.startswith("error: ")]
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
@@ -184,29 +184,29 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert errors[0].startswith(message)
 
 
-def test_a_missing_run_or_config_is_one_line(tmp_path: Path, graphrec: Callable[..., Told]) -> None:
+def test_a_missing_run_or_config_is_one_line(tmp_path: Path, in_process: Callable[..., Told]) -> None:
     calls = (["run", "no.yaml"], ["report", "no"], ["recommend", "no", "--out", "x.parquet"])
-    for done in (process(*calls[0], cwd=tmp_path), *(graphrec(*arguments, cwd=tmp_path) for arguments in calls)):
+    for done in (graphrec(*calls[0], cwd=tmp_path), *(in_process(*arguments, cwd=tmp_path) for arguments in calls)):
         assert done.returncode == 2
         assert done.stderr.startswith("error: no")
         assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_folder_in_place_of_a_file_is_told(tmp_path: Path, graphrec: Callable[..., Told]) -> None:
+def test_a_folder_in_place_of_a_file_is_told(tmp_path: Path, in_process: Callable[..., Told]) -> None:
     (tmp_path / "done").mkdir()
-    assert graphrec("adapt", "done", cwd=tmp_path)[::2] == (
+    assert in_process("adapt", "done", cwd=tmp_path)[::2] == (
         2,
         "error: done: a run's folder needs --target DOMAIN.yaml, the domain that arrived later; to adapt again, give "
         "the YAML of the run\n",
     )
     for arguments in (["run", "done"], ["sweep", "done"], ["adapt", "done", "--target", "done"]):
-        told = graphrec(*arguments, cwd=tmp_path)
+        told = in_process(*arguments, cwd=tmp_path)
         assert told[::2] == (2, "error: done: is a folder; expected the YAML file of a run\n")
 
 
-def test_unknown_commands_and_stages_are_usage_errors(graphrec: Callable[..., Told]) -> None:
-    assert graphrec("rnu").returncode == 2
-    assert graphrec("show", "denose").returncode == 2
+def test_unknown_commands_and_stages_are_usage_errors(in_process: Callable[..., Told]) -> None:
+    assert in_process("rnu").returncode == 2
+    assert in_process("show", "denose").returncode == 2
 
 
 def test_a_stage_needs_exactly_its_ancestors() -> None:
