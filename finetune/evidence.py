@@ -5,12 +5,13 @@ by the scores without sources, and the best ones were a channel of a source to c
 item is not among them says nothing here. The likelihood of the rest is far less noisy than NDCG@10 itself, of which a
 user has one value that is mostly 0.
 
-    gain of S = log-likelihood with S - log-likelihood without sources - penalty * 1/2 * log(events) * channels used
+    gain of S = log-likelihood with S - log-likelihood without sources - penalty * 1/2 * log(events) * channels that pay
 
 The last term is `penalty` times that of the Bayesian information criterion (Schwarz 1978); three times by default, as
-the best of many subsets is looked for, and a smaller gain is none that NDCG@10 could show. Weights of sources are never
-negative: a map that points the wrong way on validation is not turned around, it is left out. What popularity and the
-own view count for is then chosen by NDCG@10 among the candidates.
+the best of many subsets is looked for, and a smaller gain is none that NDCG@10 could show. A channel that does not pay
+for its weight is left out of the gain, so that a useless source gains nothing and loses nothing. Weights of sources are
+never negative: a map that points the wrong way on validation is not turned around, it is left out. What popularity and
+the own view count for is then chosen by NDCG@10 among the candidates.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,12 +51,10 @@ _SAMPLE = 256
 
 @dataclass(frozen=True, kw_only=True)
 class Weights:
-    """The fit of one subset: `value` by channel, `gain` as at the top of this module, in nats over all events."""
+    """The fit of one subset, by channel: the weight that scores use, and the standard error of the likeliest one."""
 
-    subset: Subset
     value: Mapping[str, float]
     error: Mapping[str, float]
-    gain: float
 
     def of(self, source: str) -> dict[str, float]:
         """Return the weights of `source` in standard errors by kind of channel; 0 where it has none."""
@@ -90,7 +89,7 @@ class Evidence:
     ridge: float
     usual: tuple[float, float]
     num_asked: int
-    _known: dict[Subset, tuple[Logit, tuple[int, ...]]] = field(default_factory=dict)
+    _known: dict[tuple[int, ...], tuple[Logit, tuple[int, ...]]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, encoder: MultiDomainEncoder, target: Target, config: EvidenceConfig, seed: int) -> "Evidence":
@@ -128,18 +127,26 @@ class Evidence:
         found, columns = self._fit(subset)
         names, settled = [self.channels[c].name for c in columns], self._settled(found, columns)
         none = {channel.name: 0.0 for channel in self.channels if channel.source in subset}
-        spent = (
-            self.config.penalty
-            * 0.5
-            * np.log(max(2, len(self.choices)))
-            * sum(bool(self.channels[c].source) for c in columns)
-        )
         return Weights(
-            subset=subset,
             value=none | dict(zip(names, map(float, settled), strict=True)),
             error=none | dict(zip(names, map(float, found.error), strict=True)),
-            gain=float(found.value.sum() - self._fit(())[0].value.sum() - spent),
         )
+
+    def gain(self, subset: Subset) -> float:
+        """Return what `subset` is worth, as at the top of this module, in nats over all events."""
+        price = 0.5 * self.config.penalty * np.log(max(2, len(self.choices)))
+        found, columns = self._fit(subset)
+        while True:
+            # By Wald's test, one channel at a time: the next one may stand for what goes.
+            worth = {
+                column: 0.5 * (weight / error) ** 2
+                for column, weight, error in zip(columns, found.weight, found.error, strict=True)
+                if self.channels[column].source
+            }
+            weakest = min(worth, key=lambda column: worth[column], default=None)
+            if weakest is None or worth[weakest] >= price:
+                return float(found.value.sum() - self._fit(())[0].value.sum() - price * len(worth))
+            found, columns = self._fit_columns(tuple(column for column in columns if column != weakest))
 
     def scorer(self, weights: Weights) -> VectorScorer:
         """Return the scorer of the validation users: row r is `view.users[r]`."""
@@ -166,22 +173,23 @@ class Evidence:
 
     def _fit(self, subset: Subset) -> tuple[Logit, tuple[int, ...]]:
         """Return the fit of `subset` and the columns in use, those without a weight left out."""
-        if subset not in self._known:
-            asked = [i for i, c in enumerate(self.channels) if not c.source or c.source in subset]
+        return self._fit_columns(tuple(i for i, c in enumerate(self.channels) if not c.source or c.source in subset))
+
+    def _fit_columns(self, asked: tuple[int, ...]) -> tuple[Logit, tuple[int, ...]]:
+        if asked not in self._known:
             # The start must not depend on which subset came first, or a search that goes on would end elsewhere.
-            everything = subset == self.target.sources
-            start = None if everything else dict(zip(*self._all_weights, strict=True))
+            start = self._all_weights if len(asked) < len(self.channels) else None
             bounded = [i for i in asked if self.channels[i].kind not in (OWN, POPULARITY)]
             found = fit_logit(self.choices, asked, start, bounded)
             used = [place for place, i in enumerate(asked) if found.weight[place] > 0 or i not in bounded]
             fit = Logit(weight=found.weight[used], error=found.error[used], value=found.value)
-            self._known[subset] = fit, tuple(asked[place] for place in used)
-        return self._known[subset]
+            self._known[asked] = fit, tuple(asked[place] for place in used)
+        return self._known[asked]
 
     @property
-    def _all_weights(self) -> tuple[tuple[int, ...], list[float]]:
-        found, columns = self._fit(self.target.sources)
-        return columns, found.weight.tolist()
+    def _all_weights(self) -> dict[int, float]:
+        found, columns = self._fit_columns(tuple(range(len(self.channels))))
+        return dict(zip(columns, found.weight.tolist(), strict=True))
 
     def _settled(self, found: Logit, columns: tuple[int, ...]) -> Real:
         """Return the weights with those of popularity and of the own view chosen anew, by NDCG@10 among the candidates.

@@ -62,21 +62,16 @@ def select(
         return _nothing("The target has no validation events to choose by.")
     encoder, _ = fit_own(target, config.model, config.fit, seed=seed, workspace=workspace, tracker=tracker)
     evidence = Evidence.of(encoder, target, config.evidence, seed)
-    fits: dict[Subset, Weights] = {}
 
     def objective(point: Point) -> float:
-        subset = tuple(name for name in target.sources if point[name])
-        fits[subset] = evidence.weights(subset)
-        return fits[subset].gain
+        return evidence.gain(tuple(name for name in target.sources if point[name]))
 
     found = strategy(config, evidence)(target.sources, search, objective)
-    # A search may know a trial from before a kill, and then asks for no fit; it is the same again.
-    tried = {subset: fits.get(subset) or evidence.weights(subset) for subset in found.tried}
-    values = {subset: _ndcg(evidence, weights) for subset, weights in tried.items()}
+    values = {subset: _ndcg(evidence, evidence.weights(subset)) for subset in found.tried}
     return Selection(
         chosen=found.best,
-        reason=_reason(found, tried, values),
-        gains={subset: weights.gain for subset, weights in tried.items()},
+        reason=_reason(found, values),
+        gains=found.gain,
         values=values,
         explained=explain(evidence, values, found.best, encoder),
     )
@@ -95,17 +90,19 @@ def _ndcg(evidence: Evidence, weights: Weights) -> Values:
     return user_ndcg(evidence.target, evidence.scorer(weights), evidence.view.users)
 
 
-def _reason(found: Found, tried: Mapping[Subset, Weights], values: Mapping[Subset, Values]) -> str:
-    best, others = found.best, [s for s in found.tried if s and s != found.best]
-    next_best = max(others, key=lambda s: tried[s].gain, default=None)
-    beside = f"; next is {_told(next_best, tried, values)}" if next_best else ""
+def _reason(found: Found, values: Mapping[Subset, Values]) -> str:
+    best = found.best
+    # What holds all of the best one has its gain, or that of a source which pays less than its price.
+    others = [s for s in found.tried if s and not (best and set(best) <= set(s))]
+    next_best = max(others, key=lambda s: found.gain[s], default=None)
+    beside = f"; next is {_told(next_best, found, values)}" if next_best else ""
     if not best:
         return f"No source: none gains enough on validation to pay for its weights{beside}."
-    return f"{_told(best, tried, values)}, is worth most of {len(found.tried)} subsets{beside}."
+    return f"{_told(best, found, values)}, is worth most of {len(found.tried)} subsets{beside}."
 
 
-def _told(subset: Subset, tried: Mapping[Subset, Weights], values: Mapping[Subset, Values]) -> str:
+def _told(subset: Subset, found: Found, values: Mapping[Subset, Values]) -> str:
     mean, error = gain(values[subset], values[()])
     return (
-        f"{name_of(subset)} ({tried[subset].gain:+.1f} nats, NDCG@{CUTOFF} {mean:+.4f} \N{PLUS-MINUS SIGN} {error:.4f})"
+        f"{name_of(subset)} ({found.gain[subset]:+.1f} nats, NDCG@{CUTOFF} {mean:+.4f} \N{PLUS-MINUS SIGN} {error:.4f})"
     )

@@ -19,10 +19,15 @@ from graphrec.core.search import Objective, Point, Search, all_subsets
 
 @dataclass(frozen=True)
 class Found:
-    """The best subset and all that were tried, the empty one first."""
+    """The best subset, and the `gain` of all that were tried, the empty one first."""
 
     best: Subset
-    tried: tuple[Subset, ...]
+    gain: Mapping[Subset, float]
+
+    @property
+    def tried(self) -> tuple[Subset, ...]:
+        """The subsets that were tried."""
+        return tuple(self.gain)
 
 
 Strategy = Callable[[Subset, Search, Objective], Found]
@@ -50,7 +55,7 @@ def greedy(sources: Subset, search: Search, objective: Objective) -> Found:
         ahead = [_with(sources, best, name) for name in sources if name not in best]
         step = tried.greatest(ahead)
         if step is None or tried.gain[step] <= tried.gain[best]:
-            return Found(best, tuple(tried.gain))
+            return Found(best, tried.gain)
         best = step
         while len(best) > 1:
             back = tried.greatest([tuple(n for n in best if n != name) for name in best])
@@ -66,7 +71,7 @@ def gates(evidence: Evidence, sources: Subset, search: Search, objective: Object
     kept = tuple(name for name in sources if max(fit.of(name).values()) > bar)
     tried = _Tried(sources, search, objective)
     tried.run([(), *([kept] if kept else []), sources])
-    return Found(max(tried.gain, key=lambda s: (tried.gain[s], -len(s))), tuple(tried.gain))
+    return Found(max(tried.gain, key=lambda s: (tried.gain[s], -len(s))), tried.gain)
 
 
 class _Tried:
@@ -91,7 +96,7 @@ def _best(tried: _Tried, points: Sequence[Mapping[str, bool]]) -> Found:
     subsets = [tuple(name for name in tried.sources if point[name]) for point in points]
     tried.run(subsets)
     # Of equal ones the smaller: a source that gains nothing is none.
-    return Found(max(subsets, key=lambda s: (tried.gain[s], -len(s))), tuple(subsets))
+    return Found(max(subsets, key=lambda s: (tried.gain[s], -len(s))), tried.gain)
 
 
 def _with(sources: Subset, subset: Subset, name: str) -> Subset:
