@@ -83,7 +83,9 @@ class DenoiseConfig:
         "laid to errors that look right to all of them.",
     )
     labels: str | None = option(
-        default=None, help="CSV of triples that people judged, such as a review.csv with its last column filled in."
+        default=None,
+        path=True,
+        help="CSV of triples that people judged, such as a review.csv with its last column filled in.",
     )
     review: int = option(default=100, ge=0, help="Uncertain triples that review.csv asks a person to label.")
     schema: SchemaConfig = option(default=SchemaConfig(), help="The signal schema.")

@@ -80,6 +80,12 @@ def test_every_shipped_yaml_loads_and_says_how_to_launch_it(path: Path) -> None:
     assert lines[1].startswith("# Run it with: graphrec ")
 
 
+def test_the_example_of_a_late_domain_loads(tmp_path: Path) -> None:
+    page = (HOME / "docs" / "arrival.md").read_text(encoding="utf-8")
+    (tmp_path / "new.yaml").write_text(page.partition("```yaml\n")[2].partition("```")[0])
+    assert load_config(tmp_path / "new.yaml", []).target == "garden"
+
+
 def test_every_option_has_one_sentence_of_help() -> None:
     assert not [doc.path for doc in describe(RunConfig) if not doc.help.endswith((".", "?"))]
 

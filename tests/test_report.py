@@ -7,12 +7,14 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from graphrec.cli import table
 from graphrec.core.artifacts import RunFolder
 from graphrec.core.types import JSON
-from graphrec.report import formats, summary_table, write_report
+from graphrec.report import facts, formats, summary_table, write_report
 from graphrec.report.charts.bars import Bar, bar_figure
 from graphrec.report.charts.lattice import Node, lattice_figure
 from graphrec.report.charts.lines import Line, line_figure
+from graphrec.report.sections import pipeline
 from graphrec.report.sections.lattice import lattice
 from graphrec.report.sections.sources import explained
 from tests.fake_run import EVIL, make_run
@@ -352,3 +354,11 @@ def test_formats() -> None:
     assert (formats.percent(0.0042), formats.percent(0.139), formats.percent(0)) == ("0.42 %", "13.9 %", "0.0 %")
     assert (formats.plain(True), formats.plain([]), formats.plain(None)) == ("yes", "none", formats.ABSENT)
     assert formats.score(None) == formats.count("many") == formats.ABSENT
+
+
+def test_what_the_data_lack_is_told(whole: tuple[str, Page]) -> None:
+    assert "15 % of the triples are wrong on purpose" in words(whole[1])
+
+
+def test_the_report_knows_the_stages_of_the_line() -> None:
+    assert tuple(table.STAGES) == facts.STAGES == tuple(pipeline._DOES)

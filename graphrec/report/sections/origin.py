@@ -9,7 +9,9 @@ from graphrec.report.facts import STAGES, Facts
 def origin(facts: Facts) -> JSON:
     """Return what ingest says of the data, and its notes."""
     summary = facts.summary("ingest")
-    return {"name": summary.get("name", ""), "about": summary.get("about", ""), "notes": summary.get("notes", [])}
+    profile = summary.get("profile", {})
+    notes = [*profile.get("notes", []), *profile.get("warnings", [])]
+    return {"name": summary.get("name", ""), "about": summary.get("about", ""), "notes": notes}
 
 
 def reproduce(facts: Facts) -> JSON:
