@@ -14,6 +14,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from graphrec.core.types import FloatArray
+from graphrec.core.vectors import unit_rows
 from graphrec.encoders.pretrained import FULL, TRAIN, Pretrained
 from graphrec.graph.graph import MultiDomainGraph
 
@@ -68,10 +69,3 @@ def bridge(mine: csr_array, theirs: csr_array, item: FloatArray) -> FloatArray:
     tied = np.bincount(theirs.indices, minlength=theirs.shape[1])
     entity *= np.log1p(theirs.shape[0] / np.maximum(tied, 1)).astype(np.float32)[:, None]
     return unit_rows(np.asarray(mine @ entity, dtype=np.float32))
-
-
-def unit_rows(matrix: FloatArray) -> FloatArray:
-    """Return `matrix` with rows of length 1; zeros stay."""
-    length = np.linalg.norm(matrix, axis=1, keepdims=True)
-    made: FloatArray = (matrix / np.maximum(length, 1e-12)).astype(np.float32)
-    return made

@@ -7,8 +7,9 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_array
 
-from finetune.bridge import bridge, bridges, item_ties, unit_rows
+from finetune.bridge import bridge, bridges, item_ties
 from graphrec.core.types import FloatArray, IntArray
+from graphrec.core.vectors import unit_rows
 from graphrec.encoders.pretrained import FULL, TRAIN, Pretrained
 from graphrec.graph.graph import Edges, EdgeType, EventEdges, MultiDomainGraph
 from graphrec.graph.histories import Histories

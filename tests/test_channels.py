@@ -6,11 +6,12 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_array
 from scipy.special import logsumexp
 
-from finetune.bridge import bridge, unit_rows
+from finetune.bridge import bridge
 from finetune.channels import OWN, POPULARITY, Channel, joined, spread
 from finetune.cross import Cross
 from finetune.logit import Choices, fit_logit
 from finetune.maps import Residuals, SourceMap
+from graphrec.core.vectors import unit_rows
 
 RNG = np.random.default_rng(0)
 

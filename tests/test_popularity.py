@@ -28,3 +28,8 @@ def test_the_best_weight_is_found(best, want):
 
 def test_where_nothing_is_better_it_is_zero():
     assert choose_weight(lambda weight: 1.0, 0.15) == 0
+
+
+def test_a_step_that_is_worse_is_not_the_end():
+    found = {0.0: 1.0, 0.2: 0.9, 0.4: 1.2, 0.5: 1.1}
+    assert choose_weight(lambda weight: found.get(round(weight, 3), 0.0), 1.0) == pytest.approx(0.4)

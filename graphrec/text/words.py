@@ -11,6 +11,7 @@ from scipy import sparse
 
 from graphrec.core.seeds import generator
 from graphrec.core.types import BoolArray, FloatArray
+from graphrec.core.vectors import unit_rows
 
 _WORD = r"[\p{L}\p{M}\p{N}]+"
 _CODE = r"^\p{L}+[_:/#-]?\p{N}+$"
@@ -46,13 +47,7 @@ def word_vectors(text: Sequence[str], dim: int, *, seed: int) -> FloatArray:
     counts = _matrix(joined["row"].to_numpy(), joined["column"].to_numpy(), (len(text), len(names)))
     letters = counts @ _trigrams(names["word"])
     both = sparse.hstack([_tfidf(counts), _tfidf(letters) * np.float32(_LETTERS_SHARE)], format="csr")
-    return unit(_cut(both, dim, seed))
-
-
-def unit(vectors: FloatArray) -> FloatArray:
-    """Scale rows to length 1; rows of zeros stay."""
-    length = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.asarray(vectors / np.where(length > 0, length, 1), dtype=np.float32)
+    return unit_rows(_cut(both, dim, seed))
 
 
 def _words(text: Sequence[str]) -> pl.DataFrame:
