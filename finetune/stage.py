@@ -8,12 +8,13 @@ from finetune.adapt import adapt
 from finetune.config import AdaptConfig, SelectConfig
 from finetune.select import select
 from finetune.target import Target
-from finetune.task import CUTOFF
+from finetune.task import BASE, CUTOFF
 from graphrec.core import files
 from graphrec.core.records import Record
 from graphrec.core.stage import StageContext
 from graphrec.encoders.pretrained import SOURCES, Pretrained
 from graphrec.graph.graph import MultiDomainGraph
+from graphrec.training.checkpoint import hand_over
 
 
 def run_select(context: StageContext, config: SelectConfig) -> None:
@@ -22,6 +23,7 @@ def run_select(context: StageContext, config: SelectConfig) -> None:
     selection = select(
         target, config, context.search, seed=context.seed, workspace=context.workspace, tracker=context.tracker
     )
+    hand_over(BASE, context.workspace.path, context.out)
     summary = selection.summary(target)
     named = {"+".join(trial["domains"]) or "none": trial["value"] for trial in summary["trials"]}
     context.finish(summary, _records(context, "select", named))
@@ -29,7 +31,9 @@ def run_select(context: StageContext, config: SelectConfig) -> None:
 
 def run_adapt(context: StageContext, config: AdaptConfig) -> None:
     """Fit the target on what select chose, and write `adapted.safetensors`."""
-    chosen = tuple(files.read_json(context.inputs["select"].file("summary.json"))["chosen"])
+    selected = context.inputs["select"]
+    chosen = tuple(files.read_json(selected.file("summary.json"))["chosen"])
+    hand_over(BASE, selected.path, context.workspace.path)
     adapted = adapt(
         _target(context), chosen, config, seed=context.seed, workspace=context.workspace, tracker=context.tracker
     )

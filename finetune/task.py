@@ -27,6 +27,9 @@ from graphrec.samplers.negatives import NegativeSampler
 from graphrec.training.config import FitConfig
 from graphrec.training.loop import FitResult, fit
 
+BASE = "base-train"
+"""The checkpoint of the target's own encoder, by train events: adapt goes on from that of select, if options agree."""
+
 CUTOFF = 10
 """Everything is told by NDCG at this cut-off."""
 
@@ -152,7 +155,7 @@ def fit_own(
     task = TransferTask(
         model, config, history, batch_size=options.batch_size, seed=seed, validate=history == TRAIN, tuned=("encoder",)
     )
-    label, about = f"base-{history}", to_mapping(config)
+    label, about = BASE if history == TRAIN else f"base-{history}", to_mapping(config)
     return encoder, fit(task, options, seed=seed, workspace=workspace, tracker=tracker, label=label, about=about)
 
 

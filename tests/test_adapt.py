@@ -10,11 +10,12 @@ from finetune.adapt import adapt, subsets
 from finetune.evidence import Evidence, HeldOut
 from finetune.guard import ALL_DOMAINS, CHOSEN, TARGET_ONLY, guard
 from finetune.target import Target, target_graph
-from finetune.task import fit_own
+from finetune.task import BASE, fit_own
 from graphrec.core.tracking import NullTracker
 from graphrec.core.workspace import Workspace
 from graphrec.encoders.pretrained import FULL, TRAIN, Pretrained
 from graphrec.graph.graph import Edges, EventEdges, MultiDomainGraph
+from graphrec.training.checkpoint import hand_over
 from graphrec.training.config import FitConfig
 from tests.planted import ADAPT, NUM_ITEMS, NUM_USERS, relevant, unrelated, world
 
@@ -273,6 +274,18 @@ def test_the_target_is_cut_out_of_the_graph():
         ("item", "like", "item"): [(0, 1)],
         ("entity", "is", "entity"): [(0, 1)],
     }
+
+
+def test_adapt_goes_on_from_the_base_of_select(tmp_path):
+    target, _ = world({"A": relevant()})
+    selected, adapting = Workspace(tmp_path).part("select"), Workspace(tmp_path).part("adapt")
+    fit_own(target, ADAPT.model, ADAPT.fit, seed=1, workspace=selected, tracker=NullTracker())
+    hand_over(BASE, selected.path, adapting.path)
+    config = replace(ADAPT, refit=False)
+    # Nothing is left to train.
+    adapted, whole = run(target, ("A",), config, DyingTracker(0), adapting), run(target, ("A",), config)
+    assert adapted.summary == whole.summary
+    assert {n: a.tobytes() for n, a in adapted.arrays.items()} == {n: a.tobytes() for n, a in whole.arrays.items()}
 
 
 def test_a_base_of_other_options_is_not_taken_for_its_own(tmp_path):

@@ -5,6 +5,7 @@ Two files, no pickle: `LABEL.EPOCH.safetensors` (parameters, moments, best param
 """
 
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,6 +82,20 @@ class Checkpoint:
     @property
     def _index(self) -> Path:
         return self.folder / f"{self.label}.json"
+
+
+def hand_over(label: str, source: Path, destination: Path) -> None:
+    """Copy the checkpoint `label` to another folder, if it is in `source` and not there yet, the index last.
+
+    A fit of the same key then goes on from it there; one of another key does not look at it.
+    """
+    index = f"{label}.json"
+    if not (source / index).exists() or (destination / index).exists():
+        return
+    for path in (*source.glob(f"{label}.*.safetensors"), source / index):
+        part = destination / f".{path.name}.part"
+        shutil.copyfile(path, part)
+        part.replace(destination / path.name)
 
 
 def save_tensors(path: Path, tensors: Tensors, metadata: Mapping[str, str] | None = None) -> None:
