@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from finetune.channels import OWN, POPULARITY, USERS, Parts, View, joined, scorer_of, strength
+from finetune.channels import OWN, POPULARITY, Parts, View, joined, strength
 from finetune.config import AdaptConfig
 from finetune.evidence import Evidence, HeldOut, Subset, crosses_of, residuals_of, share_without
 from finetune.guard import ALL_DOMAINS, CHOSEN, TARGET_ONLY, guard
 from finetune.model import Transfer, new_encoder
 from finetune.target import Target
-from finetune.task import TransferTask, fit_own, user_ndcg
+from finetune.task import TransferTask, fit_own
 from graphrec.core.tracking import Tracker
 from graphrec.core.types import JSON, FloatArray, IntArray
 from graphrec.core.workspace import Workspace
@@ -172,21 +172,22 @@ class Fitting:
             weight = evidence.weights(subset).value
             fitted = Fitted(encoder=base, parts=evidence.parts, weight=weight)
             fitted, result = self._tuned(fitted, TRAIN, self.config, name)
-            gate = self.config.tune == "gate"
+            if result is None:
+                held_out = evidence.held_out(subset)
+            else:
+                # Likelihoods among the candidates of different encoders do not compare; NDCG@10 does.
+                after = evidence.after(fitted.encoder, fitted.parts, self.seed)
+                fitted, held_out = replace(fitted, weight=after.weights(subset).value), after.held_out(subset)
+                held_out = replace(held_out, likelihood=None)
             found[name] = Candidate(
                 subset=subset,
                 fitted=fitted,
                 weight=weight,
-                held_out=evidence.held_out(subset) if gate else self._in_sample(fitted),
+                held_out=held_out,
                 epochs=result.best_epoch if result else 0,
                 curve=result.curve if result else [],
             )
         return found, evidence.ridge
-
-    def _in_sample(self, fitted: Fitted) -> HeldOut:
-        users = np.unique(self.target.valid[0])
-        scorer = scorer_of(fitted.view(self.target, TRAIN, users).channels(fitted.parts, fitted.weight), fitted.weight)
-        return HeldOut(user_ndcg(self.target, scorer, users))
 
     def final(self, epochs: int, candidates: Mapping[str, Candidate], ridge: float) -> dict[str, Fitted]:
         """Fit again on train and validation events: as many epochs as were best, the weights that validation chose."""
@@ -200,8 +201,10 @@ class Fitting:
         found = {}
         for name, candidate in candidates.items():
             options = replace(self.config, transfer=replace(self.config.transfer, epochs=candidate.epochs))
-            fitted = Fitted(encoder=base, parts=parts, weight=candidate.weight)
-            found[name] = self._tuned(fitted, FULL, options, f"refit-{name}")[0] if candidate.epochs else fitted
+            found[name] = Fitted(encoder=base, parts=parts, weight=candidate.weight)
+            if candidate.epochs:
+                tuned, _ = self._tuned(found[name], FULL, options, f"refit-{name}")
+                found[name] = replace(tuned, weight=candidate.fitted.weight)
         return found
 
     def _tuned(self, begun: Fitted, history: str, config: AdaptConfig, label: str) -> tuple[Fitted, FitResult | None]:
@@ -229,10 +232,8 @@ class Fitting:
             if task.parameters()
             else None
         )
-        weight = dict(begun.weight) | {f"{USERS}:{name}": 1.0 for name in model.sources}
-        return Fitted(
-            encoder=model.encoder, parts=replace(begun.parts, maps=dict(begun.parts.maps) | model.maps), weight=weight
-        ), result
+        maps = dict(begun.parts.maps) | model.maps
+        return Fitted(encoder=model.encoder, parts=replace(begun.parts, maps=maps), weight=begun.weight), result
 
 
 def _joined(first: list[JSON], second: list[JSON]) -> list[JSON]:

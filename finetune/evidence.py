@@ -94,7 +94,6 @@ class Evidence:
     @classmethod
     def of(cls, encoder: MultiDomainEncoder, target: Target, config: EvidenceConfig, seed: int) -> "Evidence":
         """Map the sources by train events, at each ridge of `config`, and keep the maps that validation likes best."""
-        user, item = some_valid(target, config.valid_events, seed)
         view = View.of(encoder, target, TRAIN, np.unique(target.valid[0]))
         residuals, seen_views, usual = residuals_of(encoder, target, TRAIN, config, seed, share_without(view))
         own, crosses = crosses_of(target, TRAIN, config)
@@ -102,12 +101,21 @@ class Evidence:
         for ridge in config.ridges:
             parts = Parts(residuals.maps(seen_views, ridge), crosses, own)
             channels = view.channels(parts)
-            choices, row = _choices(view, channels, user, item, config, seed)
-            found = cls(target, view, parts, channels, choices, row, config, ridge, usual, len(user))
+            choices, row, asked = _choices(view, channels, config, seed)
+            found = cls(target, view, parts, channels, choices, row, config, ridge, usual, asked)
             if best is None or found.full_value > best.full_value:
                 best = found
         assert best is not None
         return best
+
+    def after(self, encoder: MultiDomainEncoder, parts: Parts, seed: int) -> "Evidence":
+        """Return what validation says of an encoder and maps that were trained on from here."""
+        view = View.of(encoder, self.target, TRAIN, self.view.users)
+        channels = view.channels(parts)
+        choices, row, asked = _choices(view, channels, self.config, seed)
+        return replace(
+            self, view=view, parts=parts, channels=channels, choices=choices, row=row, num_asked=asked, _known={}
+        )
 
     @cached_property
     def full_value(self) -> float:
@@ -272,8 +280,10 @@ def share_without(view: View) -> float:
 
 
 def _choices(
-    view: View, channels: Sequence[Channel], user: IntArray, item: IntArray, config: EvidenceConfig, seed: int
-) -> tuple[Choices, IntArray]:
+    view: View, channels: Sequence[Channel], config: EvidenceConfig, seed: int
+) -> tuple[Choices, IntArray, int]:
+    """Return the choices, the row in `view` of each one's user, and how many events were looked at for them."""
+    user, item = some_valid(view.target, config.valid_events, seed)
     target_size = view.target.num_items
     sampled = np.searchsorted(view.users, np.unique(user))
     view = replace(view, users=view.users[sampled], own=view.own[sampled])
@@ -295,7 +305,7 @@ def _choices(
             features[place, rows] = np.einsum(
                 "rd,rjd->rj", channel.user[row[rows]], channel.item[np.maximum(candidates[rows], 0)], optimize=True
             )
-    return Choices.of(features, size, taken[asked].argmax(axis=1).astype(np.int64)), sampled[row]
+    return Choices.of(features, size, taken[asked].argmax(axis=1).astype(np.int64)), sampled[row], len(user)
 
 
 def _candidates(

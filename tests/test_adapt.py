@@ -119,6 +119,16 @@ def test_nothing_relevant_ships_target_only():
     assert adapted.summary["gates"] == {"B": 0.0, "C": 0.0}
 
 
+@pytest.mark.parametrize("tune", ["adapter", "full"])
+def test_validation_judges_every_tune_alike(helped, tune):
+    target, _, gate = helped
+    # A step of nothing: the same model, whatever trains it.
+    still = replace(ADAPT, tune=tune, refit=False, transfer=FitConfig(epochs=1, lr=1e-9, batch_size=1024))
+    tuned = {row["name"]: row["valid_ndcg10"] for row in run(target, ("A",), still).summary["candidates"]}
+    for row in gate.summary["candidates"]:
+        assert tuned[row["name"]] == pytest.approx(row["valid_ndcg10"], abs=0.01)
+
+
 def test_a_source_gets_no_credit_for_training_longer():
     target, _ = world({"B": unrelated(0), "C": unrelated(1)})
     # The base is far from done, so whoever trains on gains; target_only does so as well.
