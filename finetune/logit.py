@@ -120,7 +120,9 @@ def fit_logit(
         found = moved
     error = np.zeros(len(columns))
     if (free := np.flatnonzero(~bounded | (found.weight > 0))).size:
-        error[free] = np.sqrt(np.diag(np.linalg.inv(found.information[np.ix_(free, free)])))
+        variance = np.diag(np.linalg.inv(found.information[np.ix_(free, free)]))
+        # Below zero by rounding alone: columns that say the same, whose own weights nothing can tell.
+        error[free] = np.sqrt(np.where(variance > 0, variance, np.inf))
     return Logit(weight=found.weight, error=error, value=found.value)
 
 
@@ -159,7 +161,7 @@ class _Point:
     def information(self) -> Real:
         """Fisher's information, `[num_columns, num_columns]`, with a little on the diagonal."""
         size, (rows, most) = len(self.columns), self.chance.shape
-        total: Real = _RIDGE * np.eye(size) - self._mean @ self._mean.T
+        total: Real = -self._mean @ self._mean.T
         # In blocks that stay in the cache.
         block = max(1, _BLOCK // max(1, size * most))
         part = np.empty((size, block, most), dtype=np.float32)
@@ -170,6 +172,7 @@ class _Point:
                 np.multiply(self.choices.features[column, first : first + block], root, out=weighed[place])
             flat = weighed.reshape(size, -1)
             total += flat @ flat.T
+        total[np.diag_indices(size)] += _RIDGE * (1 + total.diagonal())
         return total
 
     def step(self, bounded: BoolArray) -> "_Point | None":

@@ -97,6 +97,18 @@ def test_weights_on_their_bound_are_those_of_greatest_likelihood():
     assert out[[1, 4]].all() and not out.all() and (out == (found.error == 0)).all()
 
 
+def test_columns_that_say_the_same_have_no_weight_of_their_own():
+    column = RNG.normal(size=(1, 500, 8)).astype(np.float32)
+    twice = np.concatenate([column, column + np.float32(1e-6) * RNG.normal(size=column.shape).astype(np.float32)])
+    taken = (column[0] + RNG.gumbel(size=(500, 8))).argmax(axis=1)
+    found = fit_logit(Choices.of(twice, np.full(500, 8), taken), (0, 1))
+    one = fit_logit(Choices.of(column, np.full(500, 8), taken), (0,))
+    assert (
+        found.weight.sum() == pytest.approx(one.weight.sum(), rel=1e-2) and found.value.sum() >= one.value.sum() - 0.01
+    )
+    assert (found.error > 10 * one.error).all() and not np.isnan(found.error).any()
+
+
 def test_ndcg_of_choices_by_hand():
     choices = Choices(features=np.zeros((1, 3, 3), np.float32), size=np.array([3, 2, 3]), pos=np.array([0, 1, 2]))
     scores = np.array([[3, 2, 1], [2, 1, 9], [1, 1, 1]], dtype=np.float32)
