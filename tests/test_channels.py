@@ -97,6 +97,13 @@ def test_weights_on_their_bound_are_those_of_greatest_likelihood():
     assert out[[1, 4]].all() and not out.all() and (out == (found.error == 0)).all()
 
 
+def test_a_column_that_tells_a_few_choices_apart_keeps_a_finite_weight():
+    # The one taken is always the one of greatest value: without a prior nothing would stop the weight.
+    column = RNG.normal(size=(1, 6, 20)).astype(np.float32)
+    found = fit_logit(Choices.of(column, np.full(6, 20), column[0].argmax(axis=1)), (0,))
+    assert 1 < found.weight[0] < 10 and np.isfinite(found.error).all()
+
+
 def test_columns_that_say_the_same_have_no_weight_of_their_own():
     column = RNG.normal(size=(1, 500, 8)).astype(np.float32)
     twice = np.concatenate([column, column + np.float32(1e-6) * RNG.normal(size=column.shape).astype(np.float32)])
