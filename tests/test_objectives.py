@@ -166,6 +166,17 @@ def test_a_hidden_triple_is_not_there_in_what_the_encoder_makes(kind):
     assert torch.equal(made.nodes().context, before.context)
 
 
+@pytest.mark.parametrize("kind", ENCODERS)
+def test_gradients_stay_finite_where_all_triples_of_a_node_are_hidden(kind):
+    """Entities stand where they begin, at zero: there short vectors make the steepest gradients."""
+    made = task(kind=kind).encoder
+    made.hide(made.knowledge.source < 10)
+    nodes = made.nodes()
+    loss = sum(torch.nn.functional.normalize(z, dim=1, eps=1e-3).sum() for z in (nodes.context, nodes.score))
+    (10 * loss).backward()
+    assert all(p.grad is None or p.grad.isfinite().all() for p in made.parameters())
+
+
 @pytest.mark.parametrize("name", [n for n in OBJECTIVES if n not in ("masked_edges", "kg_view")])
 def test_a_step_of_its_own_rows_gives_the_loss_of_a_step_of_all(name):
     losses = []

@@ -118,6 +118,18 @@ def test_a_loss_that_is_not_finite_says_what_to_change(tmp_path):
         run(Line(scale=float("inf")), FitConfig(epochs=2), tmp_path)
 
 
+def test_parameters_that_the_last_step_breaks_say_what_to_change(tmp_path):
+    class Steep(Line):
+        def batches(self, epoch):
+            return super().batches(epoch)[:1]
+
+        def loss(self, batch):
+            return (0 * self.weight).sqrt().sum()  # zero, with a slope of infinity times zero
+
+    with pytest.raises(ConfigError, match="line: a parameter is no longer finite in epoch 1; lower `lr`"):
+        run(Steep(), FitConfig(epochs=1), tmp_path)
+
+
 def test_metrics_go_to_the_tracker_once_per_epoch(tmp_path):
     class Memory(NullTracker):
         def __init__(self):

@@ -21,6 +21,8 @@ from graphrec.encoders.domain_views import DomainViews
 from graphrec.graph.graph import MultiDomainGraph
 from graphrec.graph.histories import Histories
 
+_NO_MASS = 1e-20
+
 
 class KGAttention(DomainViews):
     """The encoder described at the top of this module; users are those of `views`.
@@ -75,8 +77,10 @@ class KGAttention(DomainViews):
         top = score.new_full((len(self.context),), -torch.inf)
         top = top.scatter_reduce(0, self.head, score.detach(), "amax")
         mass = trust * (score - top[self.head]).exp()
-        # A node whose triples are all hidden or not trusted has none to attend to.
-        return mass / self._summed(mass)[self.head].clamp(min=torch.finfo(mass.dtype).tiny)
+        total = self._summed(mass)
+        # A node whose triples are all hidden or not trusted has none to attend to; a tiny divisor would make its
+        # gradient infinite.
+        return mass / torch.where(total > _NO_MASS, total, 1.0)[self.head]
 
     def _summed(self, mass: torch.Tensor) -> torch.Tensor:
         return mass.new_zeros(len(self.context)).index_add(0, self.head, mass)

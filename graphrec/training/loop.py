@@ -78,7 +78,7 @@ def fit(
     else decides the result) a later call goes on from it, or returns at once when it had finished. `rows` names the
     parameters whose gradients are sparse rows; these alone are touched by a step. In a `world` of
     several processes every one calls this, with its own rows and batches, as many of these as the
-    others have. Raises `ConfigError` when the loss stops being finite.
+    others have. Raises `ConfigError` when the loss or a parameter stops being finite.
     """
     parameters = task.parameters()
     optimizer = Optimizer(parameters, config, rows, world)
@@ -119,8 +119,11 @@ def _train_epoch(task: Task[B], epoch: int, optimizer: Optimizer, config: FitCon
         optimizer.step(loss)
         losses.append(loss.detach())
     mean = float(torch.stack(losses).mean()) if losses else 0.0
-    if not math.isfinite(mean):
-        raise ConfigError(f"{label}: the loss is {mean} in epoch {epoch}; lower `lr` (now {config.lr:g}) or set `clip`")
+    # The last step may be the one that breaks them, where no loss tells; a sum takes no memory.
+    sound = all(bool(p.detach().sum().isfinite()) for p in task.parameters().values())
+    if not math.isfinite(mean) or not sound:
+        what = f"the loss is {mean}" if not math.isfinite(mean) else "a parameter is no longer finite"
+        raise ConfigError(f"{label}: {what} in epoch {epoch}; lower `lr` (now {config.lr:g}) or set `clip`")
     return mean
 
 
