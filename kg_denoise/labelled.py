@@ -24,7 +24,7 @@ Real = NDArray[np.float64]
 SCALES = (0.05, 0.2, 0.5, 1.0)
 """Standard deviations on offer for the coefficients of relations and signals; that of the level is 2."""
 
-_LEVEL, _PARTS, _ROUNDS, _CLIP = 2.0, 5, 30, 12.0
+_LEVEL, _PARTS, _ROUNDS, _CLIP, _ROWS = 2.0, 5, 30, 12.0, 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,22 +46,42 @@ def bend(log_odds: FloatArray, said: FloatArray, relation: IntArray, label: IntA
     if not len(known):
         return Bent(log_odds=log_odds, scale=0.0)
     offset = np.clip(log_odds.astype(np.float64), -_CLIP, _CLIP)
-    features, kind = _features(said, relation, known)
+    shape = _Shape.of(said, relation, known)
+    features, kind = shape.features(said[known], relation[known]), shape.kind
     y = label[known].astype(np.float64)
     both = min(y.sum(), len(y) - y.sum()) >= _PARTS
-    scale = _chosen(features[known], offset[known], y, kind, seed) if both else 0.0
-    weight = _fit(features[known], offset[known], y, _precision(kind, scale))
-    return Bent(log_odds=(offset + features @ weight).astype(np.float32), scale=scale)
+    scale = _chosen(features, offset[known], y, kind, seed) if both else 0.0
+    weight = _fit(features, offset[known], y, _precision(kind, scale))
+    bent = np.empty(len(said), dtype=np.float32)
+    # In blocks: a column per relation of all triples at once would be the largest array of the stage.
+    for start in range(0, len(said), _ROWS):
+        rows = slice(start, start + _ROWS)
+        bent[rows] = offset[rows] + shape.features(said[rows], relation[rows]) @ weight
+    return Bent(log_odds=bent, scale=scale)
 
 
-def _features(said: FloatArray, relation: IntArray, known: IntArray) -> tuple[Real, IntArray]:
-    """Return `[num_triples, k]` and the kind of each column: 0 level, 1 relation, 2 signal."""
-    seen = np.unique(relation[known])
-    spread = np.maximum(said.std(axis=0), 1e-6)
-    signals = (said - said.mean(axis=0)) / spread
-    columns = [np.ones((len(said), 1)), relation[:, None] == seen, signals]
-    kind = np.repeat([0, 1, 2], [1, len(seen), said.shape[1]])
-    return np.concatenate(columns, axis=1).astype(np.float64), kind.astype(np.int64)
+@dataclass(frozen=True)
+class _Shape:
+    """What makes features of rows: the labelled relations, and mean and spread of each signal."""
+
+    relations: IntArray
+    mean: FloatArray
+    spread: FloatArray
+
+    @classmethod
+    def of(cls, said: FloatArray, relation: IntArray, known: IntArray) -> "_Shape":
+        return cls(np.unique(relation[known]), said.mean(axis=0), np.maximum(said.std(axis=0), 1e-6))
+
+    @property
+    def kind(self) -> IntArray:
+        """The kind of each column: 0 level, 1 relation, 2 signal."""
+        return np.repeat([0, 1, 2], [1, len(self.relations), len(self.mean)]).astype(np.int64)
+
+    def features(self, said: FloatArray, relation: IntArray) -> Real:
+        """Return `[num_rows, k]`."""
+        signals = (said - self.mean) / self.spread
+        columns = [np.ones((len(said), 1)), relation[:, None] == self.relations, signals]
+        return np.concatenate(columns, axis=1).astype(np.float64)
 
 
 def _precision(kind: IntArray, scale: float) -> Real:

@@ -9,6 +9,7 @@ import numpy as np
 
 from graphrec.core.config import to_mapping
 from graphrec.core.progress import logger
+from graphrec.core.seeds import generator
 from graphrec.core.tracking import Tracker
 from graphrec.core.types import BoolArray, FloatArray
 from graphrec.core.workspace import Workspace
@@ -120,20 +121,26 @@ class Line:
         return calibrate(fused.logit, relation, rows.kind, config, stratum=fused.apart, weight=weight, seed=self._seed)
 
     def _band(self, rows: Rows, fused: Fused, found: Calibrated) -> BoolArray:
-        """Return the rows that late signals are asked for: the most uncertain ones, of both kinds alike."""
-        most = self._config.band
-        if len(rows) <= most:
-            return np.ones(len(rows), dtype=np.bool_)
-        even = _even(fused.logit[rows.own], found.probability)
-        doubt = np.abs(np.nan_to_num(fused.logit, nan=even) - even)
-        band: BoolArray = doubt <= np.partition(doubt, most - 1)[most - 1]
-        return band
+        """Return the rows that late signals are asked for."""
+        return uncertain(fused.logit, _even(fused.logit[rows.own], found.probability), self._config.band, self._seed)
+
+
+def uncertain(logit: FloatArray, even: float, most: int, seed: int) -> BoolArray:
+    """Return which rows are among the `most` uncertain ones, those nearest to log odds of `even`; NaN is even.
+
+    Rows of equal features have equal odds: which of them are taken is drawn, or the first kind in the table would be.
+    """
+    doubt = np.abs(np.nan_to_num(logit, nan=even) - even)
+    band = np.zeros(len(logit), dtype=np.bool_)
+    band[np.lexsort((generator(seed, "band").random(len(logit)), doubt))[:most]] = True
+    return band
 
 
 def _even(logit: FloatArray, probability: FloatArray) -> float:
     """Return the log odds at which a triple is as likely true as wrong, at about that place."""
-    nearest = np.argsort(np.abs(probability - 0.5), kind="stable")[: max(1, len(logit) // 100)]
-    return float(np.nanmedian(logit[nearest]))
+    scored = np.flatnonzero(~np.isnan(logit))
+    nearest = np.argsort(np.abs(probability[scored] - 0.5), kind="stable")[: max(1, len(logit) // 100)]
+    return float(np.median(logit[scored[nearest]])) if len(scored) else 0.0
 
 
 def _key(rows: Rows, evidence: Evidence, options: tuple[object, ...], asked: BoolArray | None) -> str:

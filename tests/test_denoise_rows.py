@@ -12,7 +12,9 @@ from graphrec.data.kinds import KINDS
 from kg_denoise.crossfit import cross_fit, deal
 from kg_denoise.evidence import Evidence
 from kg_denoise.gaps import lonely, match_gaps
+from kg_denoise.line import uncertain
 from kg_denoise.rows import SORTS, crowded, make_rows
+from kg_denoise.signals._numba_pairs import _num_cells
 from tests.toy_shop import EVIDENCE, NUM_ENTITIES, NUM_ITEMS, rows_of, shop, triples_of
 
 NAN = np.float32(np.nan)
@@ -239,3 +241,15 @@ def test_without_triples_there_is_nothing_to_go_by(tmp_path):
         tracker=NullTracker(),
     )
     assert np.isnan(score).all() and not signal.folds
+
+
+def test_the_band_is_a_bound_also_where_odds_are_equal() -> None:
+    logit = np.where(np.arange(60) < 5, np.nan, 0.5).astype(np.float32)
+    band = uncertain(logit, 0.4, 12, seed=0)
+    assert band.sum() == 12 and band[:5].all() and not np.array_equal(np.flatnonzero(band), np.arange(12))
+    assert uncertain(logit, 0.4, 100, seed=0).all()
+
+
+def test_pairs_get_a_table_that_they_do_not_fill() -> None:
+    assert [_num_cells(n) for n in (10, 3 << 25, (3 << 25) + 1)] == [1 << 25, 1 << 25, 1 << 26]
+    assert _num_cells(1 << 40) == 1 << 29

@@ -133,6 +133,17 @@ def test_a_user_known_only_elsewhere_is_asked_about_when_told_so():
     both = evaluate(SPLIT, best, QUICK, seed=0, elsewhere=np.array([False, False, False, True]))
     assert both.summary["num_users"] == 3
     assert value(both.records, "graphrec", "all", "ndcg", 10) == 1
+    assert both.summary["num_users_known_elsewhere"] == 1
+
+
+def test_baselines_offer_what_is_popular_to_whom_they_do_not_know():
+    # User 3 is known elsewhere alone; item 1 is the most popular one.
+    train = [(0, 1), (0, 2), (1, 1), (1, 3), (2, 1)]
+    config = EvaluateConfig(baselines=("rp3beta", "ease", "popularity"), bootstrap=100)
+    found = evaluate(
+        make_split(train, [], [(3, 1)]), {"graphrec": Oracle({3: 9})}, config, 0, elsewhere=np.ones(4, np.bool_)
+    )
+    assert [value(found.records, name, "all", "ndcg", 10) for name in config.baselines] == [1, 1, 1]
 
 
 def test_same_seed_same_evaluation():

@@ -14,12 +14,14 @@ from graphrec.graph.spectrum import item_spectrum, normalised
 class GFCFScorer:
     """Score = neighbours of the history's items plus the history seen through few smooth directions.
 
-    `history[num_users, num_items]`; `normal` the same with both ends divided by the root of their
-    degree; `smooth[num_items, dim]` orthonormal columns; `root[num_items]` the roots of degrees.
+    `history[num_users, num_items]`; `normal` the same with both ends divided by the root of their degree, and its
+    transpose, as a block of users would take longer to transpose it than to score; `smooth[num_items, dim]`
+    orthonormal columns; `root[num_items]` the roots of degrees.
     """
 
     history: csr_array
     normal: csr_array
+    transposed: csr_array
     smooth: FloatArray
     root: FloatArray
     alpha: float
@@ -28,7 +30,7 @@ class GFCFScorer:
     def score(self, users: IntArray) -> FloatArray:
         """Return `[len(users), num_items]` scores."""
         past = self.history[users]
-        near: FloatArray = ((past @ self.normal.T) @ self.normal).toarray()
+        near: FloatArray = ((past @ self.transposed) @ self.normal).toarray()
         scaled = (past @ diags_array(1 / self.root)).astype(np.float32)
         far: FloatArray = (scaled @ self.smooth) @ self.smooth.T
         return near + self.alpha * far * self.root
@@ -49,4 +51,4 @@ class GFCF:
         normal = normalised(history)
         _, smooth = item_spectrum(normal, max(1, min(self.config.dim, min(history.shape) - 1)), seed)
         root = np.sqrt(np.maximum(np.asarray(history.sum(axis=0)), 1.0)).astype(np.float32)
-        return GFCFScorer(history, normal, smooth, root, self.config.alpha)
+        return GFCFScorer(history, normal, csr_array(normal.T), smooth, root, self.config.alpha)

@@ -63,15 +63,15 @@ def evaluate(
 ) -> Evaluation:
     """Rank the test events of `split` with `models` (name -> scorer, ours first) and the chosen baselines.
 
-    Users are asked about who have a history in the domain, or in another one where `elsewhere`,
-    `[num_users]`, says so. Groups follow the popularity of items in the training events. Raises
-    `DataError` when no user with a history has a test event.
+    Users are asked about who have a history in the domain, or in another one where `elsewhere`, `[num_users]`, says
+    so; the baselines, which know the domain alone, offer these what is popular. Groups follow the popularity of
+    items in the training events. Raises `DataError` when no user with a history has a test event.
     """
     known = known_history(split)
     user, item = _askable(split, known, elsewhere)
     members = _members(split)
     results, notes = {}, []
-    fitted = chain(models.items(), _fit_baselines(known, config, seed))
+    fitted = chain(models.items(), _fit_baselines(known, config, seed, user))
     for name, scorer in track(fitted, "evaluate", total=len(models) + len(config.baselines)):
         results[name] = _measure(rank(scorer, user, item, known, top=max(CUTOFFS)), members)
         notes += [f"{name}: {note}"] if (note := getattr(scorer, "note", "")) else []
@@ -82,6 +82,7 @@ def evaluate(
         "num_users": len(np.unique(user)),
         "num_items": len(split.catalog),
         "left_out_users": _num_active(split) - len(np.unique(user)),
+        "num_users_known_elsewhere": len(np.unique(user[_without(known, user)])),
         "groups": pairs,
         "ours": next(iter(models)),
         "variants": list(models)[1:],
@@ -119,10 +120,34 @@ def run(context: StageContext, config: EvaluateConfig) -> None:
     context.finish(evaluation.summary, evaluation.records)
 
 
-def _fit_baselines(known: csr_array, config: EvaluateConfig, seed: int) -> Iterator[tuple[str, Scorer]]:
+def _fit_baselines(
+    known: csr_array, config: EvaluateConfig, seed: int, asked: IntArray
+) -> Iterator[tuple[str, Scorer]]:
     # One at a time: EASE alone may hold 1.6 GB.
     for name in config.baselines:
-        yield name, make_baseline(name, config.options).fit(known, seed)
+        fitted = make_baseline(name, config.options).fit(known, seed)
+        yield name, _OrPopular(fitted, known) if _without(known, asked).any() else fitted
+
+
+def _without(known: csr_array, user: IntArray) -> BoolArray:
+    return np.asarray(np.diff(known.indptr)[user] == 0)
+
+
+@dataclass(frozen=True)
+class _OrPopular:
+    """A baseline, and what is popular for users without a history: there it has one score for everything."""
+
+    fitted: Scorer
+    known: csr_array
+
+    @property
+    def note(self) -> str:
+        return getattr(self.fitted, "note", "")
+
+    def score(self, users: IntArray) -> FloatArray:
+        scores = np.array(self.fitted.score(users), dtype=np.float32)
+        scores[_without(self.known, users)] = np.asarray(self.known.sum(axis=0), dtype=np.float32)
+        return scores
 
 
 def _askable(split: DomainSplit, known: csr_array, elsewhere: BoolArray | None) -> tuple[IntArray, IntArray]:

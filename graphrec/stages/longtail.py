@@ -207,7 +207,8 @@ class Questions:
 
     def hits(self, vectors: FloatArray) -> NDArray[np.float64]:
         """Return 1 where the held-out item is among the `K` nearest unseen ones, else 0, sorted by user and item."""
-        return (rank(_LastItem(vectors, self.last), self.user, self.item, self.seen).ranks.value < K).astype(np.float64)
+        scorer = VectorScorer(vectors[self.last], vectors)
+        return (rank(scorer, self.user, self.item, self.seen).ranks.value < K).astype(np.float64)
 
     def compare(self, before: NDArray[np.float64], after: NDArray[np.float64], group: IntArray) -> list[JSON]:
         """Return the hit rates before and after training, by the popularity of the held-out item."""
@@ -218,15 +219,6 @@ class Questions:
             for name, mask in parts.items()
             if mask.any()
         ]
-
-
-@dataclass(frozen=True)
-class _LastItem:
-    vectors: FloatArray
-    last: IntArray
-
-    def score(self, users: IntArray) -> FloatArray:
-        return np.asarray(self.vectors[self.last[users]] @ self.vectors.T, dtype=np.float32)
 
 
 def _questions(split: DomainSplit, seed: int) -> tuple[Questions, Questions]:

@@ -4,13 +4,14 @@ A trait is a type, a role (being head or tail of another relation) or a fact. Ev
 comes only from triples of its relation that touch neither its head nor its tail, whether or not it is
 in the table itself: an own triple and a corruption with the same ends score the same, to the bit. All counts share
 one table of hashed cells, so memory does not grow with the number of distinct pairs; a collision adds
-another pair's count, which shrinks a score but favours no row.
+another pair's count, which shrinks a score but favours no row. The table grows with the counts, up to a bound.
 """
 
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from graphrec.core.progress import logger
 from graphrec.core.types import BoolArray, FloatArray, IntArray
 from graphrec.data.dataset import Triples
 from kg_denoise.signals._numba_knn import Doubles, Facts, Incidence, in_blocks
@@ -23,8 +24,8 @@ _Cells = NDArray[np.int32]
 _PAIR, _LEFT, _RIGHT, _HEAD, _TAIL = range(5)
 """Salts of the five kinds of cells."""
 
-_CELLS = 1 << 25
-"""128 MiB; a table of a million triples with eight traits at each end fills about half."""
+_CELLS, _MOST_CELLS, _LOAD = 1 << 25, 1 << 29, 3
+"""128 MiB to 2 GiB, so that a cell is counted into three times or less: beyond that collisions blur the least lift."""
 
 
 def pair_lift(
@@ -37,7 +38,9 @@ def pair_lift(
     gave it (`trait_slot` names that slot, -1 where none); of the rest the first `most` of an entity count.
     NaN where an end has no trait or no triple of the relation is left.
     """
-    cells, relations = np.zeros(_CELLS, dtype=np.int32), facts.num_relations
+    at_head, at_tail = (np.minimum(traits.count[ends], most) for ends in (train.head, train.tail))
+    cells = np.zeros(_num_cells(int((2 * at_head + 2 * at_tail + at_head * at_tail).sum())), dtype=np.int32)
+    relations = facts.num_relations
     table = (traits.start, traits.column, trait_slot)
     _count((train.head, train.relation, train.tail), table, relations, most, cells)
     of_tail = facts.size(asked.relation, asked.tail)
@@ -51,6 +54,15 @@ def pair_lift(
 
     in_blocks(work, np.arange(len(asked) + 1))
     return out
+
+
+def _num_cells(counts: int) -> int:
+    size = _CELLS
+    while size * _LOAD < counts and size < _MOST_CELLS:
+        size *= 2
+    if size * 2 * _LOAD < counts:
+        logger.info("pairs of traits: %.1f counts share a cell, which blurs what facts and schema tell", counts / size)
+    return size
 
 
 @njit(cache=True, nogil=True, inline="always")  # type: ignore[untyped-decorator]
