@@ -22,7 +22,7 @@ from graphrec.training.loop import fit
 from pretrain.config import PretrainConfig
 from pretrain.distributed import fit_distributed
 from pretrain.regime import Regime, choose_regime, full_bytes
-from pretrain.start import Start, save_encoder
+from pretrain.start import Start, parameters_to_keep, save_encoder
 from pretrain.task import PretrainTask
 from pretrain.validate import CUTOFF, Validation, encode_items, encode_views
 
@@ -80,8 +80,7 @@ def pretrain(
         return Outcome(_empty(graph, config), _summary((), config, [], 0), [])
     trained = train(graph, domains, config, seed=seed, workspace=workspace, tracker=tracker, start=start)
     records = _records(trained.validation, trained.encoder, seed)
-    pretrained, parameters = _pretrained(trained.encoder, graph), dict(trained.encoder.named_parameters())
-    return Outcome(pretrained, trained.summary, records, parameters)
+    return Outcome(_pretrained(trained.encoder, graph), trained.summary, records, parameters_to_keep(trained.encoder))
 
 
 def train(
@@ -103,10 +102,11 @@ def train(
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     histories = Histories.of(graph, domains, with_valid=False)
     encoder = make_encoder(graph, histories, domains, config.encoder, seed).to(device)
-    started = {"start": start.put_into(encoder, config.encoder.kind)} if start else {}
     popularity = config.popularity * config.temperature
     validation = Validation(graph, histories, limit=config.valid_users, seed=seed, popularity=popularity)
     task = PretrainTask(encoder, graph, config, validation, seed)
+    # After the task, which blanks cold items: what the earlier run knew of them stays.
+    started = {"start": start.put_into(encoder, config.encoder.kind)} if start else {}
     if not config.distributed.alone:
         regime = Regime(name="sampled", why="several processes", full_bytes=full_bytes(encoder))
         result = fit_distributed(task, graph, config, seed=seed, workspace=workspace)

@@ -1,8 +1,8 @@
 """Begin where an earlier run ended: what both runs know keeps its vector, what is new starts as usual.
 
 An earlier run leaves the parameters of its encoder in `encoder.safetensors`, rows of items first, then
-of entities. They are matched by external id; domains by name. Taken over are the tables of items and
-entities, the gates between domains and the weights of recency; anything else is learned anew.
+of entities. They are matched by external id; domains and relations by name. Users have no vectors there:
+those of `lightgcn` begin from the items taken over.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,6 +24,8 @@ from graphrec.training.checkpoint import save_tensors
 from pretrain.inherit import known_rows
 
 _FILE, _ABOUT = "encoder.safetensors", "encoder.json"
+_BY_DOMAIN = {"gate": True, "log_recency": False}
+"""Parameters with a row per domain, and whether the columns are domains too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,26 +61,28 @@ class Start:
 
         Raises `ConfigError` when the encoder is of another kind or dim.
         """
-        tables = {id(table) for table in encoder.item_parameters()}
         taken = torch.from_numpy(np.flatnonzero(self.row >= 0))
         old = torch.from_numpy(self.row)[taken]
-        for name, parameter in encoder.named_parameters():
-            if id(parameter) in tables:
-                self._check(name, parameter, kind)
-                parameter[taken.to(parameter.device)] = self.tensors[name][old].to(parameter.device)
+        for name, table in _tables(encoder).items():
+            self._check(name, table, kind)
+            table[taken.to(table.device)] = self.tensors[name][old].to(table.device)
         pairs = [(n, self.domains.index(d)) for n, d in enumerate(encoder.domains) if d in self.domains]
-        for name, both in (("gate", True), ("log_recency", False)):
+        for name, both in _BY_DOMAIN.items():
             if pairs and hasattr(encoder, name) and name in self.tensors:
                 _put_domains(getattr(encoder, name), self.tensors[name], pairs, both=both)
+        for name, value in encoder.others().items():
+            if name in self.tensors and self.tensors[name].shape == value.shape:
+                value.copy_(self.tensors[name])
+        encoder.restarted()
         logger.info("pretrain: starts from %s, %d of %d vectors known", self.run, len(taken), len(self.row))
         return {"run": self.run, "nodes_known": len(taken), "nodes": len(self.row), "domains_known": len(pairs)}
 
-    def _check(self, name: str, parameter: torch.Tensor, kind: str) -> None:
+    def _check(self, name: str, table: torch.Tensor, kind: str) -> None:
         dim = self.tensors[name].shape[1] if name in self.tensors else None
-        if self.kind != kind or dim != parameter.shape[1]:
+        if self.kind != kind or dim != table.shape[1]:
             raise ConfigError(
                 f"pretrain.start_from: {self.run} has an encoder of kind {self.kind} and dim {dim}, this run one of "
-                f"kind {kind} and dim {parameter.shape[1]}; they must be the same"
+                f"kind {kind} and dim {table.shape[1]}; they must be the same"
             )
 
 
@@ -86,6 +90,17 @@ def save_encoder(folder: Path, parameters: Mapping[str, torch.Tensor], kind: str
     """Leave in `folder` what `Start.of` reads."""
     save_tensors(folder / _FILE, dict(parameters))
     files.write_json(folder / _ABOUT, {"kind": kind, "domains": list(domains)})
+
+
+def parameters_to_keep(encoder: MultiDomainEncoder) -> dict[str, torch.Tensor]:
+    """Return the parameters that a later run can start from, by the names which `Start` looks for."""
+    by_domain = {name: getattr(encoder, name).detach() for name in _BY_DOMAIN if hasattr(encoder, name)}
+    return {**_tables(encoder), **by_domain, **encoder.others()}
+
+
+def _tables(encoder: MultiDomainEncoder) -> dict[str, torch.Tensor]:
+    tables = {id(table) for table in encoder.item_parameters()}
+    return {name: p.detach() for name, p in encoder.named_parameters() if id(p) in tables}
 
 
 def _put_domains(made: torch.Tensor, old: torch.Tensor, pairs: Sequence[tuple[int, int]], *, both: bool) -> None:

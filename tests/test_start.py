@@ -13,12 +13,18 @@ from graphrec.cli.pipeline import run_stages
 from graphrec.cli.table import needed
 from graphrec.core import files
 from graphrec.core.errors import ArtifactError, ConfigError, DataError
+from graphrec.core.tracking import NullTracker
+from graphrec.core.workspace import Workspace
 from graphrec.data.dataset import load_dataset
 from graphrec.encoders.config import EncoderConfig
-from graphrec.encoders.registry import make_encoder
+from graphrec.encoders.pretrained import FULL, TRAIN
+from graphrec.encoders.registry import ENCODERS, make_encoder
+from graphrec.encoders.unit import unit
+from graphrec.graph.graph import Edges, EventEdges
 from graphrec.graph.histories import Histories
-from pretrain.start import Start
-from tests.test_pretrain import checkerboard
+from pretrain.stage import pretrain, train
+from pretrain.start import Start, save_encoder
+from tests.test_pretrain import CONFIG, checkerboard
 
 OPTIONS = """
 name: {name}
@@ -96,6 +102,81 @@ def test_another_dim_or_kind_is_one_clear_error(tmp_path):
     for options in (EncoderConfig(dim=16), EncoderConfig(dim=8, kind="lightgcn")):
         with pytest.raises(ConfigError, match="kind views and dim .*this run one of kind"):
             start.put_into(make_encoder(graph, histories, ("a",), options, 0), options.kind)
+
+
+def earlier(folder, kind, graph):
+    """Train a little and return the run's vectors, with the start that a later run on the same nodes makes of it."""
+    config = replace(CONFIG, encoder=EncoderConfig(dim=16, kind=kind), fit=replace(CONFIG.fit, epochs=3))
+    folder.mkdir(exist_ok=True)
+    made = pretrain(graph, ("a", "b"), config, seed=0, workspace=Workspace(folder), tracker=NullTracker())
+    save_encoder(folder, made.parameters, kind, ("a", "b"))
+    tensors = load_file(folder / "encoder.safetensors")
+    row = np.arange(graph.num_items + graph.num_entities)
+    return made.pretrained, Start(run="earlier", kind=kind, domains=("a", "b"), tensors=tensors, row=row)
+
+
+def only_encoded(folder, start, graph, **options):
+    """Pretrain from `start` for no epoch, with another seed."""
+    config = replace(CONFIG, encoder=EncoderConfig(dim=16, kind=start.kind), fit=replace(CONFIG.fit, epochs=0))
+    folder.mkdir()
+    given = {"seed": 7, "workspace": Workspace(folder), "tracker": NullTracker(), "start": start}
+    return graph, ("a", "b"), replace(config, **options), given
+
+
+@pytest.mark.parametrize("kind", [kind for kind in ENCODERS if kind != "lightgcn"])
+def test_without_an_epoch_the_same_data_get_the_same_vectors(tmp_path, kind):
+    graph = checkerboard()
+    known, start = earlier(tmp_path / "first", kind, graph)
+    *given, options = only_encoded(tmp_path / "second", start, graph)
+    again = pretrain(*given, **options).pretrained
+    for history in (TRAIN, FULL):
+        for domain in ("a", "b"):
+            assert np.array_equal(again.user_views[history][domain], known.user_views[history][domain])
+            assert np.array_equal(again.item[history][domain], known.item[history][domain])
+    assert np.array_equal(again.entity, known.entity)
+
+
+def test_users_of_lightgcn_begin_from_the_items_taken_over(tmp_path):
+    graph = checkerboard()
+    _, start = earlier(tmp_path / "first", "lightgcn", graph)
+    *given, options = only_encoded(tmp_path / "second", start, graph)
+    encoder = train(*given, **options).encoder
+    assert torch.equal(encoder.vector, start.tensors["vector"])
+    histories = Histories.of(graph, ("a", "b"), with_valid=False)
+    own = histories.of_domain(0)
+    user, item = (torch.from_numpy(ids[own]).long() for ids in (histories.user, histories.item))
+    mean = unit(torch.zeros(60, 16).index_add(0, user, encoder.vector.detach()[item]))
+    assert (encoder.user[:60] * mean).sum(dim=1).min() > 0.9
+
+
+@pytest.mark.parametrize("kind", ["kg_attention", "hetero"])
+def test_relations_are_known_by_name_wherever_they_stand(tmp_path, kind):
+    graph = checkerboard()
+    _, start = earlier(tmp_path / "first", kind, graph)
+    edge = Edges(source=np.array([0]), target=np.array([2]), weight=np.ones(1, dtype=np.float32))
+    first = {("entity", "near", "entity"): edge}
+    *given, options = only_encoded(tmp_path / "second", start, replace(graph, knowledge={**first, **graph.knowledge}))
+    others = train(*given, **options).encoder.others()
+    old = {name: tensor for name, tensor in start.tensors.items() if "item parity entity" in name}
+    assert len(old) == (2 if kind == "kg_attention" else 4)
+    fresh = torch.ones(16) if kind == "kg_attention" else torch.eye(16)
+    assert sum(not torch.equal(tensor, fresh) for tensor in old.values()) >= 2, "what was learned differs from a start"
+    for name, tensor in old.items():
+        assert torch.equal(others[name], tensor)
+        assert torch.equal(others[name.replace("item parity entity", "entity near entity")], fresh)
+
+
+def test_cold_items_keep_what_the_earlier_run_knew_of_them(tmp_path):
+    graph = checkerboard()
+    _, start = earlier(tmp_path / "first", "views", graph)
+    events = graph.events["a"]
+    met = events.item > 1
+    graph.events["a"] = EventEdges(**{name: column[met] for name, column in vars(events).items()})
+    known = replace(start, row=np.where(np.arange(43) == 1, -1, start.row))
+    *given, options = only_encoded(tmp_path / "second", known, graph, cold_items=True)
+    made = train(*given, **options)
+    assert torch.equal(made.encoder.context[0], start.tensors["context"][0]) and made.encoder.context[0].any()
+    assert not made.encoder.context[1].any() and made.summary["start"]["nodes_known"] == 42
 
 
 def test_data_without_a_known_item_is_refused(tmp_path):

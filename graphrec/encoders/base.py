@@ -96,6 +96,16 @@ class MultiDomainEncoder(torch.nn.Module):
         """Return the tables with a row per item and entity."""
         raise NotImplementedError
 
+    def others(self) -> dict[str, torch.Tensor]:
+        """Return the parameters that are neither of nodes nor of domains, to read and to write.
+
+        A name means the same in an encoder of the same kind on other data.
+        """
+        return {}
+
+    def restarted(self) -> None:
+        """Make anew what begins from the vectors of items, once an earlier run's took their place."""
+
     def step_bytes(self) -> int:
         """Return about how many bytes a step over all nodes takes: their vectors and the gradients of these."""
         return 2 * sum(p.numel() * p.element_size() for p in self.item_parameters())
@@ -169,6 +179,11 @@ def knowledge_adjacency(knowledge: Knowledge) -> tuple[torch.Tensor, torch.Tenso
     places = ends.reshape(2, -1)
     adjacency = symmetric_adjacency(places[0], places[1], knowledge.weight, len(touched))
     return torch.from_numpy(touched), to_torch(adjacency)
+
+
+def relation_names(knowledge: Knowledge) -> list[str]:
+    """Return a name for each relation, then one for each read from its tail, `[2 * num_relations]`."""
+    return [f"{way} {' '.join(edge_type)}" for way in ("from head", "from tail") for edge_type in knowledge.types]
 
 
 def start_vectors(

@@ -15,7 +15,7 @@ import torch
 
 from graphrec.core.types import BoolArray, FloatArray, IntArray
 from graphrec.encoders._pyg import Part, RelationalStep
-from graphrec.encoders.base import Nodes
+from graphrec.encoders.base import Nodes, relation_names
 from graphrec.encoders.config import EncoderConfig
 from graphrec.encoders.domain_views import DomainViews
 from graphrec.graph.graph import MultiDomainGraph
@@ -50,6 +50,15 @@ class Hetero(DomainViews):
     def hide(self, edges: BoolArray | None) -> None:
         """Leave `edges` out, see `MultiDomainEncoder.hide`."""
         self.shown = None if edges is None else self._parts(~edges)
+
+    def others(self) -> dict[str, torch.Tensor]:
+        """Return the W_r of each step and relation, see `MultiDomainEncoder.others`."""
+        names = relation_names(self.knowledge)
+        return {
+            f"step {number} {names[relation]}": matrix.detach()
+            for number, step in enumerate(self.steps, start=1)
+            for relation, matrix in zip(self.relations, step.parameters(), strict=True)
+        }
 
     def _heard(self, vector: torch.Tensor, shown: list[Part]) -> torch.Tensor:
         layer = total = vector

@@ -15,7 +15,7 @@ import torch
 from torch.nn.functional import embedding
 
 from graphrec.core.types import BoolArray, IntArray
-from graphrec.encoders.base import Nodes
+from graphrec.encoders.base import Nodes, relation_names
 from graphrec.encoders.config import EncoderConfig
 from graphrec.encoders.domain_views import DomainViews
 from graphrec.graph.graph import MultiDomainGraph
@@ -60,6 +60,11 @@ class KGAttention(DomainViews):
     def hide(self, edges: BoolArray | None) -> None:
         """Leave `edges` out, see `MultiDomainEncoder.hide`."""
         self.hidden = None if edges is None else torch.from_numpy(np.tile(edges, 2)).to(self.gate.device)
+
+    def others(self) -> dict[str, torch.Tensor]:
+        """Return W and the vector of each relation, see `MultiDomainEncoder.others`."""
+        named = zip(relation_names(self.knowledge), self.relation.detach(), strict=True)
+        return {"query": self.query.detach(), **{f"relation {name}": vector for name, vector in named}}
 
     def attention(self, vector: torch.Tensor) -> torch.Tensor:
         """Return the share of each triple in its head's attention, `[2 * num_triples]`: as written, then from tails."""

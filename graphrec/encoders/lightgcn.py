@@ -105,6 +105,12 @@ class LightGCN(MultiDomainEncoder):
         """Return the one table of nodes."""
         return [self.vector]
 
+    @torch.no_grad()
+    def restarted(self) -> None:
+        """Let users begin from the items that are there now."""
+        if self.user is not None:
+            self.user.copy_(self._first_users())
+
     def views(self, nodes: Nodes, bags: Bags) -> torch.Tensor:
         """Return unit views `[num_rows, num_domains, dim]`, zero where the user has nothing in the domain."""
         assert nodes.user is not None
@@ -117,7 +123,8 @@ class LightGCN(MultiDomainEncoder):
     @torch.no_grad()
     def _first_users(self) -> torch.Tensor:
         # A user begins in the direction of their items.
-        layer = torch.cat([torch.zeros(self.num_rows, self.dim), self.vector[self.column_item]])
+        item = self.vector[self.column_item]
+        layer = torch.cat([item.new_zeros(self.num_rows, self.dim), item])
         return normalize(propagate(self.events, layer)[: self.num_rows], dim=1)
 
 

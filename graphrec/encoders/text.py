@@ -51,5 +51,9 @@ class Text(DomainViews):
         context, score = self._told(self.context, self.adapter_context), self._told(self.score, self.adapter_score)
         return Nodes(self.spread(context), self.spread(score))
 
+    def others(self) -> dict[str, torch.Tensor]:
+        """Return W of both tables, see `MultiDomainEncoder.others`."""
+        return {"adapter_context": self.adapter_context.detach(), "adapter_score": self.adapter_score.detach()}
+
     def _told(self, vector: torch.Tensor, adapter: torch.Tensor) -> torch.Tensor:
         return torch.cat([vector[: self.num_items] + self.text @ adapter, vector[self.num_items :]])
