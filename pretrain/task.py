@@ -79,9 +79,13 @@ class PretrainTask:
         found = {
             f"encoder {self.config.encoder.kind}": not self.encoder.tables,
             "masked_edges or kg_view": self.objectives.whole,
-            "gradients: pcgrad": self.config.gradients != "none",
+            "gradients: pcgrad": self._every_domain,
         }
         return tuple(name for name, needs in found.items() if needs)
+
+    @property
+    def _every_domain(self) -> bool:
+        return self.config.gradients == "pcgrad"
 
     @property
     def num_steps(self) -> int:
@@ -147,10 +151,11 @@ class PretrainTask:
     def _steps(self, rng: np.random.Generator, drawn: list[Index]) -> Iterator[list[tuple[int, Index]]]:
         """Yield (domain, events) for each batch of a step."""
         size = self.config.fit.batch_size
-        if self.config.gradients == "pcgrad":
+        if self._every_domain:
             rounds = -(-sum(map(len, drawn)) // size)
             for parts in zip(*(np.array_split(events, max(rounds, 1)) for events in drawn), strict=True):
-                yield [(domain, part) for domain, part in enumerate(parts) if len(part)]
+                if step := [(domain, part) for domain, part in enumerate(parts) if len(part)]:
+                    yield step
             return
         starts = [(domain, start) for domain, events in enumerate(drawn) for start in range(0, len(events), size)]
         for domain, start in rng.permutation(np.array(starts, dtype=np.int64).reshape(-1, 2)):
@@ -168,9 +173,27 @@ class PretrainTask:
         return NegativeSampler.of(count, self.config.negative_power, met_only=self.config.cold_items)
 
     def _offset(self, domain: int) -> FloatArray:
-        """Return what logits give up: how often an item is drawn, less what its popularity is worth."""
+        """Return what logits give up: how often an item is a negative, less what its popularity is worth."""
         count = count_events(self.histories, domain, self.catalogs[domain])
-        return self.samplers[domain].log_q - popularity_prior(count, self.config.popularity)
+        log_q = self._log_q_in_batch(domain) if self.config.in_batch else self.samplers[domain].log_q
+        return log_q - popularity_prior(count, self.config.popularity)
+
+    def _log_q_in_batch(self, domain: int) -> FloatArray:
+        """Return log q of the mixture: `num_negatives` by the sampler, and the items that the batch's events took."""
+        events, catalog = self.events[domain], self.catalogs[domain]
+        taken = np.bincount(np.searchsorted(catalog, self.histories.item_of(events)), minlength=len(catalog))
+        drawn, rows = self.config.num_negatives, self._rows(domain)
+        mass = drawn * np.exp(self.samplers[domain].log_q) + rows * taken / max(1, len(events))
+        with np.errstate(divide="ignore"):
+            log_q: FloatArray = np.log(mass / (drawn + rows)).astype(np.float32)
+        return log_q
+
+    def _rows(self, domain: int) -> float:
+        """Return how many events of `domain` a step that has some of it holds, on the mean."""
+        shares, size = self._shares(), self.config.fit.batch_size
+        size *= self.config.distributed.processes * self.config.distributed.machines
+        steps = -(-int(shares.sum() if self._every_domain else shares[domain]) // size)
+        return float(shares[domain]) / max(1, steps) * self.config.fit.batch_size / size
 
     @torch.no_grad()
     def _blank_cold_items(self) -> None:

@@ -152,6 +152,34 @@ def test_without_validation_events_the_last_epoch_counts(tmp_path):
     assert torch.isfinite(torch.from_numpy(made.pretrained.item[TRAIN]["a"])).all()
 
 
+@pytest.mark.parametrize("options", [{}, {"gradients": "pcgrad"}, {"negative_power": 1.0, "cold_items": True}])
+def test_the_correction_of_in_batch_is_how_often_an_item_is_a_negative(options):
+    graph, rng = checkerboard(num_users=400), np.random.default_rng(0)
+    events = graph.events["a"]
+    often = np.minimum(rng.zipf(1.6, len(events.user)) - 1, 18)  # item 19 is never taken
+    graph.events["a"] = replace(events, item=often)
+    config = replace(CONFIG, in_batch=True, num_negatives=128, **options)
+    encoder = make_encoder(graph, Histories.of(graph, ("a", "b"), with_valid=False), ("a", "b"), CONFIG.encoder, 0)
+    task = PretrainTask(encoder, graph, config, Validation.of(graph, ("a", "b")), 0)
+    for domain in range(2):
+        neg = np.concatenate([b.neg for e in range(1, 30) for s in task.batches(e) for b in s if b.domain == domain])
+        share = np.bincount(neg, minlength=20) / len(neg)
+        np.testing.assert_allclose(np.exp(task.offsets[domain]), share, rtol=0.1, atol=1e-3)
+        assert domain == 1 or share.max() > 5 * np.median(share), "some items are popular"
+
+
+@pytest.mark.parametrize("known", [0, 3, 5])
+@pytest.mark.parametrize("kind", ["views", "lightgcn"])
+def test_pcgrad_passes_over_steps_without_events(tmp_path, kind, known):
+    """Users of one training event teach nothing, and parts of few events can be empty in every domain."""
+    graph = checkerboard(num_users=3)
+    for domain, rows in (("a", known), ("b", min(known, 2))):
+        graph.events[domain] = EventEdges(**{n: column[:rows] for n, column in vars(graph.events[domain]).items()})
+    config = replace(CONFIG, encoder=EncoderConfig(dim=16, kind=kind), gradients="pcgrad")
+    config = replace(config, fit=replace(CONFIG.fit, epochs=2, batch_size=1))
+    assert len(run(graph, ("a", "b"), tmp_path / "w", config).summary["curve"]) == 2
+
+
 def test_popularity_in_the_loss_is_an_offset_of_the_logits(tmp_path):
     graph = checkerboard(("a",))
     histories = Histories.of(graph, ("a",), with_valid=False)
