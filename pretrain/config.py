@@ -41,9 +41,11 @@ class PretrainConfig:
         default=0.0,
         ge=0,
         help="Weight of log(1 + events of an item) in the logits of training, and with the temperature in the scores "
-        "that choose the epoch: vectors then need not say what popularity says.",
+        "that choose the epoch: vectors then need not say what popularity says (sampled_softmax).",
     )
-    in_batch: bool = option(default=False, help="The batch's own items serve as negatives too.")
+    in_batch: bool = option(
+        default=False, help="The batch's own items serve as negatives too, and the correction counts them."
+    )
     cold_items: bool = option(
         default=False,
         help="Items without a training event are no negatives and begin at zero, so that knowledge alone places them.",
@@ -76,7 +78,9 @@ class PretrainConfig:
         choices=("none", "pcgrad"),
         help="pcgrad: a step takes every domain, and gradients give up what works against another domain's.",
     )
-    uncertainty: bool = option(default=False, help="Domains are weighted by learned uncertainty.")
+    uncertainty: bool = option(
+        default=False, help="Domains are weighted by learned uncertainty (without align_uniform)."
+    )
 
 
 @config

@@ -77,6 +77,24 @@ def test_without_any_objective_there_is_nothing_to_learn():
         task(weights())
 
 
+def test_uncertainty_is_refused_where_a_loss_can_be_negative():
+    """There the learned weight has no best value: a domain's share of the gradient grows without end."""
+    refused = pytest.raises(ConfigError, match="pretrain.uncertainty: does not go with objectives.align_uniform")
+    for given in (weights(align_uniform=1.0), weights(ranking=1.0, align_uniform=0.1)):
+        with refused:
+            task(given, uncertainty=True)
+        task(given)
+
+
+def test_popularity_is_refused_where_no_logits_take_it():
+    for given, loss in ((weights(ranking=1.0), "bpr"), (weights(align_uniform=1.0), "sampled_softmax")):
+        with pytest.raises(ConfigError, match="pretrain.popularity: is for objectives.ranking with loss: sampled_soft"):
+            task(given, popularity=0.5, loss=loss)
+        task(given, loss=loss)
+    with pytest.raises(ConfigError, match=r"every weight is 0.*; pretrain.popularity"):
+        task(weights(), popularity=0.5)
+
+
 @pytest.mark.parametrize("kind", ENCODERS)
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_every_objective_is_finite_reproducible_and_reaches_the_items(name, kind):
@@ -327,8 +345,9 @@ IN_PART = replace(EVERYTHING, masked_edges=0.0, kg_view=0.0)
 @pytest.mark.parametrize(
     "options",
     [
-        {"objectives": EVERYTHING, "gradients": "pcgrad", "uncertainty": True},
-        {"objectives": IN_PART, "uncertainty": True, "regime": "sampled"},
+        {"objectives": EVERYTHING, "gradients": "pcgrad"},
+        {"objectives": replace(EVERYTHING, align_uniform=0.0), "gradients": "pcgrad", "uncertainty": True},
+        {"objectives": replace(IN_PART, align_uniform=0.0), "uncertainty": True, "regime": "sampled"},
     ],
 )
 def test_a_killed_pretraining_with_every_objective_resumes_to_the_same_bytes(tmp_path, monkeypatch, options):

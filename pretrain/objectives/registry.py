@@ -30,14 +30,14 @@ OBJECTIVES = {
 class Objectives(torch.nn.Module):
     """The objectives whose weight is not zero.
 
-    Raises `ConfigError` when none is left.
+    Raises `ConfigError` when none is left, or an option asks for what they cannot give.
     """
 
     def __init__(self, encoder: MultiDomainEncoder, config: PretrainConfig, seed: int) -> None:
         super().__init__()
         self.weights: dict[str, float] = {name: w for name, w in to_mapping(config.objectives).items() if w}
-        if not self.weights:
-            raise ConfigError("pretrain.objectives: every weight is 0, nothing is left to learn from")
+        if problems := _problems(config):
+            raise ConfigError("; ".join(problems))
         self.parts = torch.nn.ModuleDict({name: _make(name)(encoder, config, seed) for name in self.weights})
         if any(part.over_triples for part in self._objectives()) and not len(encoder.knowledge):
             logger.warning("pretrain: no triple touches the source domains, so objectives over triples do nothing")
@@ -63,6 +63,23 @@ class Objectives(torch.nn.Module):
 
     def _objectives(self) -> list[Objective]:
         return [cast(Objective, part) for part in self.parts.values()]
+
+
+def _problems(config: PretrainConfig) -> list[str]:
+    weights, problems = config.objectives, []
+    if not any(to_mapping(weights).values()):
+        problems.append("pretrain.objectives: every weight is 0, nothing is left to learn from")
+    if config.uncertainty and weights.align_uniform and config.auxiliary.uniformity:
+        problems.append(
+            "pretrain.uncertainty: does not go with objectives.align_uniform, whose loss can be negative, so that a "
+            "domain's weight would grow without end; leave one of them out"
+        )
+    if config.popularity and not (weights.ranking and config.loss == "sampled_softmax"):
+        problems.append(
+            "pretrain.popularity: is for objectives.ranking with loss: sampled_softmax, as no other loss has logits to "
+            "add it to; set it to 0"
+        )
+    return problems
 
 
 def _make(name: str) -> type[Objective]:
