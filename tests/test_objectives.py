@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from graphrec.core.config import parse
 from graphrec.core.errors import ConfigError
@@ -14,6 +15,7 @@ from graphrec.encoders.pretrained import FULL
 from graphrec.encoders.registry import ENCODERS, make_encoder
 from graphrec.graph.graph import Edges, EventEdges
 from graphrec.graph.histories import Histories
+from graphrec.losses import align_uniform
 from graphrec.losses.align_uniform import Alignment, Uniformity
 from graphrec.losses.info_nce import InfoNCE
 from graphrec.losses.registry import REPRESENTATION_LOSSES
@@ -258,6 +260,39 @@ def test_alignment_and_uniformity_by_hand():
     three = torch.tensor([X, Y, X])
     assert float(Uniformity()(three, three)) == pytest.approx(math.log((1 + 2 * math.exp(-4)) / 3), abs=1e-6)
     assert float(Uniformity()(three, three, key=torch.tensor([0, 1, 0]))) == pytest.approx(-4)
+
+
+class Largest(TorchDispatchMode):
+    """Notes the size of the largest tensor that an operation returns."""
+
+    size = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        made = func(*args, **(kwargs or {}))
+        self.size = max(self.size, made.numel() if isinstance(made, torch.Tensor) else 0)
+        return made
+
+
+@pytest.mark.parametrize("with_key", [False, True])
+@pytest.mark.parametrize("with_weight", [False, True])
+def test_uniformity_in_blocks_is_that_over_all_pairs(monkeypatch, with_weight, with_key):
+    monkeypatch.setattr(align_uniform, "_BLOCK", 1000)
+    draw = torch.Generator().manual_seed(0)
+    z = [torch.randn(150, 4, generator=draw).requires_grad_() for _ in range(2)]
+    weight = torch.rand(150, generator=draw) if with_weight else None
+    key = torch.randint(40, (150,), generator=draw) if with_key else None
+    with Largest() as largest:
+        loss = Uniformity()(*z, weight, key)
+        grads = torch.autograd.grad(loss, z)
+    assert largest.size <= 1000, "never all pairs at once"
+    row, other = torch.triu_indices(150, 150, offset=1)
+    pair = torch.ones(len(row)) if weight is None else weight[row] * weight[other]
+    pair = pair if key is None else pair * (key[row] != key[other])
+    potential = [(-2 * (x[row] - x[other]).square().sum(dim=1)).exp() for x in z]
+    want = sum(((p * pair).sum() / pair.sum()).log() for p in potential) / 2
+    assert torch.allclose(loss, want, rtol=1e-4)
+    for grad, plain in zip(grads, torch.autograd.grad(want, z), strict=True):
+        assert torch.allclose(grad, plain, rtol=1e-3, atol=1e-6)
 
 
 def test_assignments_use_every_prototype_alike():
