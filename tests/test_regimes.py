@@ -15,6 +15,7 @@ import torch
 from graphrec.core.errors import ConfigError
 from graphrec.core.memory import available_memory
 from graphrec.core.workspace import Workspace
+from graphrec.encoders import part
 from graphrec.encoders.config import EncoderConfig
 from graphrec.encoders.part import Rows
 from graphrec.encoders.pretrained import FULL, TRAIN
@@ -205,6 +206,30 @@ def test_rows_say_where_everything_is():
     assert rows.node.tolist() == [2, 4, 11] and rows.read.tolist() == [2, 4, 10, 11, 12]
     assert rows.place[[2, 4, 11]].tolist() == [0, 1, 2]
     assert rows.read[rows.own].tolist() == [2, 4, 11] and rows.read[rows.near].tolist() == [10, 11, 12, 2]
+
+
+@pytest.mark.parametrize("nodes", [[11, 2, 11, 4], []])
+def test_in_a_graph_much_larger_than_the_batch_rows_are_searched_and_the_same(nodes):
+    asked = np.array(nodes, dtype=np.int64)
+    # Anything as long as that graph would not fit into memory.
+    small, large = (Rows.of(asked, size, star(3), 8, np.random.default_rng(0)) for size in (20, 10**15))
+    for name in ("node", "read", "own", "near", "weight", "start"):
+        one, other = getattr(small, name), getattr(large, name)
+        assert np.array_equal(one, other) and one.dtype == other.dtype, name
+    assert large.place is None and (small.place is not None or not nodes)
+    find = (rows.places(torch.device("cpu"))(torch.from_numpy(asked)) for rows in (small, large))
+    assert torch.equal(*find)
+
+
+def test_searched_rows_train_to_the_same_bytes(tmp_path, monkeypatch):
+    config = replace(SAMPLED, fit=replace(SAMPLED.fit, epochs=2), kg_fanout=4)
+    made = [run(checkerboard(), ("a", "b"), tmp_path / "marked", config).pretrained]
+    monkeypatch.setattr(part, "_SPARSE", 0)
+    made.append(run(checkerboard(), ("a", "b"), tmp_path / "searched", config).pretrained)
+    for domain in ("a", "b"):
+        for kind in ("user_views", "item"):
+            one, other = (getattr(m, kind)[FULL][domain] for m in made)
+            assert np.array_equal(one, other)
 
 
 def test_validation_draws_the_same_users_every_time(tmp_path):

@@ -17,7 +17,7 @@ import torch
 from graphrec.core.seeds import derive_seed, generator
 from graphrec.core.types import BoolArray, Index, IntArray
 from graphrec.encoders.config import ViewsConfig
-from graphrec.encoders.part import Part
+from graphrec.encoders.part import Part, Places
 from graphrec.encoders.spectral import spectral_vectors
 from graphrec.encoders.unit import unit
 from graphrec.graph.adjacency import propagate, symmetric_adjacency, to_torch
@@ -33,23 +33,22 @@ class Nodes:
 
     `context` is an item where it describes a user, `score` where it is offered; `user` has the
     views of an encoder that keeps them per user, and is None for one that makes them from `context`.
-    With `context_place` and `score_place`, `[num_items + num_entities]`, there are rows of some nodes
-    alone, and these say which.
+    With `context_place` and `score_place` there are rows of some nodes alone, and these say which.
     """
 
     context: torch.Tensor
     score: torch.Tensor
     user: torch.Tensor | None = None
-    context_place: torch.Tensor | None = None
-    score_place: torch.Tensor | None = None
+    context_place: Places | None = None
+    score_place: Places | None = None
 
     def context_row(self, node: torch.Tensor) -> torch.Tensor:
         """Return the rows of `context` that are `node`."""
-        return node if self.context_place is None else self.context_place.index_select(0, node).long()
+        return node if self.context_place is None else self.context_place(node)
 
     def score_row(self, node: torch.Tensor) -> torch.Tensor:
         """Return the rows of `score` that are `node`."""
-        return node if self.score_place is None else self.score_place.index_select(0, node).long()
+        return node if self.score_place is None else self.score_place(node)
 
 
 class MultiDomainEncoder(torch.nn.Module):

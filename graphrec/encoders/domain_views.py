@@ -63,8 +63,8 @@ class DomainViews(MultiDomainEncoder):
         return Nodes(
             gather(self.context, context, self.kg_weight, self.read_from),
             gather(self.score, score, self.kg_weight, self.read_from),
-            context_place=torch.from_numpy(context.place).to(self.gate.device),
-            score_place=torch.from_numpy(score.place).to(self.gate.device),
+            context_place=context.places(self.gate.device),
+            score_place=score.places(self.gate.device),
         )
 
     def item_parameters(self) -> list[torch.nn.Parameter]:

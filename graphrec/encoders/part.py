@@ -19,17 +19,35 @@ from graphrec.core.types import FloatArray, Index, IntArray
 from graphrec.graph.neighbourhood import Neighbourhood
 
 
+_SPARSE = 256
+"""Nodes of the graph for each id, from which on ids are sorted and searched: below, a mark for each node is cheaper."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """Which row each of the nodes `node` [num_rows], ascending, has; `table` [num_nodes] tells without a search."""
+
+    node: torch.Tensor
+    table: torch.Tensor | None
+
+    def __call__(self, node: torch.Tensor) -> torch.Tensor:
+        """Return the rows that are `node`; each of them must have one."""
+        if self.table is None:
+            return torch.searchsorted(self.node, node)
+        return self.table.index_select(0, node).long()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rows:
     """Nodes whose vectors are wanted, `node` [num_rows] ascending, and what must be read for them.
 
-    `place` [num_nodes] is the row of each of them, and anything for other nodes. `read` has these
-    nodes and their neighbours, ascending. `own` [num_rows] and `near` are positions in `read`; the
-    neighbours of a row begin at `start` [num_rows] in `near`, with `weight`.
+    `place` [num_nodes] is the row of each of them, and anything for other nodes; None where the graph is
+    much larger than the batch. `read` has these nodes and their neighbours, ascending. `own` [num_rows]
+    and `near` are positions in `read`; the neighbours of a row begin at `start` [num_rows] in `near`, with `weight`.
     """
 
     node: IntArray
-    place: Index
+    place: Index | None
     read: IntArray
     own: IntArray
     near: IntArray
@@ -41,28 +59,35 @@ class Rows:
         cls, nodes: IntArray, num_nodes: int, around: Neighbourhood, fanout: int, rng: np.random.Generator
     ) -> "Rows":
         """Return what to read for `nodes`, in any order and repeated, with up to `fanout` neighbours each."""
-        node = _distinct(num_nodes, nodes)
-        place = _places(num_nodes, node)
+        node, place = _distinct(num_nodes, nodes)
         near = around.near(node, fanout, rng)
-        read = _distinct(num_nodes, node, near.node) if len(near.node) else node
-        at = _places(num_nodes, read) if len(near.node) else place
-        own, others = (at[which].astype(np.int64) for which in (node, near.node))
+        read, own, others = node, np.arange(len(node)), near.node
+        if len(near.node):
+            read, at = _distinct(num_nodes, np.concatenate([node, near.node]))
+            own, others = (_positions(read, at, which) for which in (node, near.node))
         return cls(node=node, place=place, read=read, own=own, near=others, weight=near.weight, start=near.start)
 
+    def places(self, device: torch.device) -> Places:
+        """Return how a step on `device` finds these nodes; to a GPU goes nothing that is as long as the graph."""
+        table = None if self.place is None or device.type != "cpu" else torch.from_numpy(self.place)
+        return Places(torch.from_numpy(self.node).to(device), table)
 
-def _distinct(num_nodes: int, *nodes: IntArray) -> IntArray:
-    # A mark for each node is cheaper than sorting a batch, and is read in order.
+
+def _distinct(num_nodes: int, nodes: IntArray) -> tuple[IntArray, Index | None]:
+    """Return the distinct `nodes`, ascending, and the place of each by node where that is cheap to write down."""
+    if num_nodes > _SPARSE * len(nodes):
+        ordered = np.sort(nodes).astype(np.int64, copy=False)
+        return ordered[np.append(True, ordered[1:] != ordered[:-1])[: len(nodes)]], None
     marked = np.zeros(num_nodes, dtype=np.bool_)
-    for some in nodes:
-        marked[some] = True
-    return np.flatnonzero(marked).astype(np.int64, copy=False)
-
-
-def _places(num_nodes: int, node: IntArray) -> Index:
-    # Memory that is not written is not taken: this costs by the batch although it is as long as the graph.
+    marked[nodes] = True
+    node = np.flatnonzero(marked).astype(np.int64, copy=False)
     place: Index = np.empty(num_nodes, dtype=np.int32)
     place[node] = np.arange(len(node), dtype=np.int32)
-    return place
+    return node, place
+
+
+def _positions(node: IntArray, place: Index | None, wanted: IntArray) -> IntArray:
+    return (np.searchsorted(node, wanted) if place is None else place[wanted]).astype(np.int64, copy=False)
 
 
 @dataclass(frozen=True, kw_only=True)
