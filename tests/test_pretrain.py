@@ -15,7 +15,8 @@ from graphrec.graph.graph import Edges, EventEdges, MultiDomainGraph
 from graphrec.graph.histories import Histories
 from graphrec.training.config import FitConfig
 from pretrain.config import PretrainConfig
-from pretrain.stage import pretrain
+from pretrain.objectives.config import ObjectivesConfig
+from pretrain.stage import pretrain, train
 from pretrain.task import PretrainTask
 from pretrain.validate import Validation
 
@@ -107,6 +108,16 @@ def test_what_nobody_touched_is_zero_and_the_rest_has_length_one(tmp_path):
     assert not made.entity[2].any() and np.allclose(np.linalg.norm(made.entity[:2], axis=1), 1, atol=1e-5)
 
 
+@pytest.mark.parametrize("weight", [0.0, 1.0])
+def test_entities_that_no_item_touches_are_moved_by_objectives_over_triples_alone(tmp_path, weight):
+    graph = checkerboard()
+    edge = Edges(source=np.array([3]), target=np.array([4]), weight=np.ones(1, dtype=np.float32))
+    graph = replace(graph, num_entities=5, knowledge={**graph.knowledge, ("entity", "near", "entity"): edge})
+    config = replace(CONFIG, fit=replace(CONFIG.fit, epochs=2), objectives=ObjectivesConfig(kg_link=weight))
+    entity = run(graph, ("a", "b"), tmp_path / "w", config).pretrained.entity
+    assert np.allclose(np.linalg.norm(entity, axis=1), [1, 1, 0, weight, weight], atol=1e-5)
+
+
 def test_events_of_other_domains_change_nothing(tmp_path):
     one, other = checkerboard(), checkerboard()
     events = other.events["b"]
@@ -194,20 +205,17 @@ def test_popularity_in_the_loss_is_an_offset_of_the_logits(tmp_path):
 
 
 def test_popularity_counts_in_the_scores_that_choose_the_epoch(tmp_path):
-    # Everybody's held-out item is item 0 or 1, the most popular of its parity: popularity alone ranks it first.
     graph = checkerboard(("a",))
-    config = replace(CONFIG, popularity=1.0, fit=replace(CONFIG.fit, epochs=0))
-    validation = Validation.of(graph, ("a",))
-    weighted = replace(validation, popularity=100.0)
-    encoder = make_encoder(graph, validation.histories, ("a",), config.encoder, 0)
-    (_, ranks), (_, plain) = *weighted.ranks(encoder), *validation.ranks(encoder)
-    count = np.bincount(validation.histories.item, minlength=20)
-    order = np.argsort(-count[ranks.item], kind="stable")
-    assert (
-        np.corrcoef(count[ranks.item][order], ranks.value[order])[0, 1]
-        < -0.5
-        < np.corrcoef(count[plain.item], plain.value)[0, 1]
-    )
+    given = {"seed": 0, "workspace": Workspace(tmp_path), "tracker": NullTracker()}
+    config = replace(CONFIG, popularity=2.0, fit=replace(CONFIG.fit, epochs=1))
+    trained = train(graph, ("a",), config, **given)
+    assert trained.validation.popularity == pytest.approx(2.0 * CONFIG.temperature)
+    weighted = replace(trained.validation, popularity=100.0)
+    (_, ranks), (_, plain) = *weighted.ranks(trained.encoder), *trained.validation.ranks(trained.encoder)
+    count = np.bincount(trained.validation.histories.item, minlength=20)
+    # With so much of it, ranks follow popularity alone.
+    assert np.corrcoef(count[ranks.item], ranks.value)[0, 1] < -0.5 < np.corrcoef(count[plain.item], plain.value)[0, 1]
+    assert trained.summary["curve"][0]["valid"] == pytest.approx(trained.validation.mean_ndcg(trained.encoder))
 
 
 def test_a_lone_domain_does_not_train_its_gate(tmp_path):

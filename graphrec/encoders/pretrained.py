@@ -26,7 +26,8 @@ class Pretrained:
 
     `user_views[history][domain]` is [num_users, dim]: the user as that domain's events show them,
     a zero row where they have none. `item[history][domain]` is [num_items of the domain, dim] in
-    catalogue order. `entity` is [num_entities, dim], a zero row where nothing touched the entity.
+    catalogue order. `entity` is [num_entities, dim], a zero row where no item touches the entity and no
+    objective over triples moved it.
     With no domains the mappings are empty and all of `entity` is zero.
     """
 
