@@ -18,7 +18,6 @@ from torch.nn.functional import embedding, embedding_bag
 from graphrec.core.types import FloatArray, Index, IntArray
 from graphrec.graph.neighbourhood import Neighbourhood
 
-
 _SPARSE = 256
 """Nodes of the graph for each id, from which on ids are sorted and searched: below, a mark for each node is cheaper."""
 
