@@ -250,7 +250,7 @@ def oracle(world: World, out: Path) -> JSON:
     named = {"+".join(subset) or "none": subset for subset in subsets}
     with Workspace.temporary() as work:
         fitting = Fitting(target, config, world.cell.seed, work, NullTracker())
-        base, first = fitting.base(TRAIN, config)
+        base, first = fitting.base(TRAIN)
         candidates, ridge = fitting.candidates(base, named)
         final = fitting.final(first.best_epoch, candidates, ridge)
     found = {name: world.measured(VectorScorer(*fitted.vectors(target)))["ndcg@10"] for name, fitted in final.items()}

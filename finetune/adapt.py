@@ -87,7 +87,7 @@ def adapt(
     for later choices. A killed call goes on from `workspace`.
     """
     fitting = Fitting(target, config, seed, workspace, tracker)
-    base, first = fitting.base(TRAIN, config)
+    base, first = fitting.base(TRAIN)
     candidates, ridge = fitting.candidates(base, subsets(target, chosen))
     decision = guard({name: c.held_out for name, c in candidates.items()}, samples=config.bootstrap, seed=seed)
     shipped = decision.shipped
@@ -140,16 +140,17 @@ class Fitting:
     workspace: Workspace
     tracker: Tracker
 
-    def base(self, history: str, config: AdaptConfig) -> tuple[MultiDomainEncoder, FitResult]:
+    def base(self, history: str, stop: int | None = None) -> tuple[MultiDomainEncoder, FitResult]:
         """Fit the encoder that every candidate goes on from."""
         return fit_own(
             self.target,
-            config.model,
-            config.fit,
+            self.config.model,
+            self.config.fit,
             history,
             seed=self.seed,
             workspace=self.workspace,
             tracker=self.tracker,
+            stop=stop,
         )
 
     def candidates(self, base: MultiDomainEncoder, subsets: Mapping[str, Subset]) -> tuple[dict[str, Candidate], float]:
@@ -171,7 +172,7 @@ class Fitting:
         for name, subset in subsets.items():
             weight = evidence.weights(subset).value
             fitted = Fitted(encoder=base, parts=evidence.parts, weight=weight)
-            fitted, result = self._tuned(fitted, TRAIN, self.config, name)
+            fitted, result = self._tuned(fitted, TRAIN, name)
             if result is None:
                 held_out = evidence.held_out(subset)
             else:
@@ -191,7 +192,7 @@ class Fitting:
 
     def final(self, epochs: int, candidates: Mapping[str, Candidate], ridge: float) -> dict[str, Fitted]:
         """Fit again on train and validation events: as many epochs as were best, the weights that validation chose."""
-        base, _ = self.base(FULL, replace(self.config, fit=replace(self.config.fit, epochs=epochs)))
+        base, _ = self.base(FULL, epochs)
         target, parts = self.target, Parts()
         if len(target.valid[0]):
             without = share_without(View.of(base, target, TRAIN, np.unique(target.valid[0])))
@@ -200,15 +201,17 @@ class Fitting:
             parts = Parts(residuals.maps(views, ridge), crosses, own)
         found = {}
         for name, candidate in candidates.items():
-            options = replace(self.config, transfer=replace(self.config.transfer, epochs=candidate.epochs))
             found[name] = Fitted(encoder=base, parts=parts, weight=candidate.weight)
             if candidate.epochs:
-                tuned, _ = self._tuned(found[name], FULL, options, f"refit-{name}")
+                tuned, _ = self._tuned(found[name], FULL, f"refit-{name}", candidate.epochs)
                 found[name] = replace(tuned, weight=candidate.fitted.weight)
         return found
 
-    def _tuned(self, begun: Fitted, history: str, config: AdaptConfig, label: str) -> tuple[Fitted, FitResult | None]:
+    def _tuned(
+        self, begun: Fitted, history: str, label: str, stop: int | None = None
+    ) -> tuple[Fitted, FitResult | None]:
         """Train on from the closed form as `tune` says."""
+        config = self.config
         if config.tune == "gate":
             return begun, None
         encoder = new_encoder(self.target, config.model, self.seed)
@@ -226,11 +229,16 @@ class Fitting:
             parts=begun.parts,
             view_dropout=config.view_dropout,
         )
-        options = config.transfer
-        result = (
-            fit(task, options, seed=self.seed, workspace=self.workspace, tracker=self.tracker, label=label)
-            if task.parameters()
-            else None
+        if not task.parameters():
+            return begun, None
+        result = fit(
+            task,
+            config.transfer,
+            seed=self.seed,
+            workspace=self.workspace,
+            tracker=self.tracker,
+            label=label,
+            stop=stop,
         )
         maps = dict(begun.parts.maps) | model.maps
         return Fitted(encoder=model.encoder, parts=replace(begun.parts, maps=maps), weight=begun.weight), result

@@ -148,6 +148,7 @@ def fit_own(
     seed: int,
     workspace: Workspace,
     tracker: Tracker,
+    stop: int | None = None,
 ) -> tuple[MultiDomainEncoder, FitResult]:
     """Train the target's own encoder without sources; on the train events validation chooses the epoch."""
     encoder = new_encoder(target, config, seed)
@@ -156,7 +157,8 @@ def fit_own(
         model, config, history, batch_size=options.batch_size, seed=seed, validate=history == TRAIN, tuned=("encoder",)
     )
     label, about = BASE if history == TRAIN else f"base-{history}", to_mapping(config)
-    return encoder, fit(task, options, seed=seed, workspace=workspace, tracker=tracker, label=label, about=about)
+    result = fit(task, options, seed=seed, workspace=workspace, tracker=tracker, label=label, about=about, stop=stop)
+    return encoder, result
 
 
 def user_ndcg(target: Target, scorer: VectorScorer, users: IntArray) -> Values:

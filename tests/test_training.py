@@ -94,6 +94,18 @@ def test_a_killed_fit_resumes_to_the_same_bytes(tmp_path, die_at):
     assert again.epochs == [] and torch.equal(again.weight, whole.weight)
 
 
+def test_a_fit_that_stops_goes_at_the_rates_of_the_whole(tmp_path):
+    config = FitConfig(epochs=9, lr=0.1, schedule="cosine")
+    whole, part = Line(scores=[0.0, 1.0, 2.0, 3.0, *[0.0] * 6]), Line()
+    for name in "ab":
+        (tmp_path / name).mkdir()
+    kept = run(whole, config, tmp_path / "a").best_epoch
+    result = fit(
+        part, config, seed=0, workspace=Workspace(tmp_path / "b"), tracker=NullTracker(), label="line", stop=kept
+    )
+    assert kept == 3 == result.best_epoch and torch.equal(whole.weight, part.weight)
+
+
 def test_a_checkpoint_of_another_fit_is_not_used(tmp_path):
     run(Line(), FitConfig(epochs=3), tmp_path)
     for other in ({"seed": 1, "config": FitConfig(epochs=3)}, {"seed": 0, "config": FitConfig(epochs=2)}):

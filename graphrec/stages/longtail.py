@@ -11,7 +11,7 @@ of epochs is trained again from the shipped vectors on train and validation even
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
@@ -94,15 +94,22 @@ def longtail(
     after = judge.hits(task.vectors())
     pairs = _pairs(known_history(split), links, config, seed)
     final = ItemTask(vectors["full"], pairs, None, config, seed)
-    again = replace(config.fit, epochs=result.best_epoch)
-    fit(final, again, seed=seed, workspace=workspace, tracker=tracker, label="longtail-refit")
+    fit(
+        final,
+        config.fit,
+        seed=seed,
+        workspace=workspace,
+        tracker=tracker,
+        label="longtail-refit",
+        stop=result.best_epoch,
+    )
     item = final.vectors()
     group = popularity_groups(_popularity(known_history(split)))
     summary = {
         "num_items": len(item),
         "num_pairs": len(pairs),
         "num_items_without_vector": int((~item.any(axis=1)).sum()),
-        "best_epoch": result.best_epoch,
+        "best_epoch": best,
         "pairs": _pair_counts(pairs, group),
         "heldout": judge.compare(before, after, popularity_groups(_popularity(train_history(split)))),
         "curve": result.curve,

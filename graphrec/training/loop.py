@@ -71,26 +71,29 @@ def fit(
     rows: Collection[str] = (),
     world: World | None = None,
     about: JSON | None = None,
+    stop: int | None = None,
 ) -> FitResult:
     """Train `task`, leave the best epoch's values in its parameters, and say how it went.
 
-    A checkpoint called `label` is written to `workspace` after each epoch; with the same config, seed and `about` (what
-    else decides the result) a later call goes on from it, or returns at once when it had finished. `rows` names the
-    parameters whose gradients are sparse rows; these alone are touched by a step. In a `world` of
-    several processes every one calls this, with its own rows and batches, as many of these as the
-    others have. Raises `ConfigError` when the loss or a parameter stops being finite.
+    A checkpoint called `label` is written to `workspace` after each epoch; with the same config, seed and `about`
+    (what else decides the result) a later call goes on from it, or returns at once when it had finished. `rows`
+    names the parameters whose gradients are sparse rows; these alone are touched by a step. In a `world` of several
+    processes every one calls this, with its own rows and batches, as many of these as the others have. `stop` ends
+    training after that epoch, at the learning rates that a whole fit has there. Raises `ConfigError` when the loss
+    or a parameter stops being finite.
     """
     parameters = task.parameters()
     optimizer = Optimizer(parameters, config, rows, world)
-    key = {"seed": seed, "config": to_mapping(config), "rows": sorted(rows), "about": about}
+    key = {"seed": seed, "config": to_mapping(config), "rows": sorted(rows), "about": about, "stop": stop}
     checkpoint = Checkpoint(workspace.path, label, key, world)
     progress, best = _resume(task, checkpoint, optimizer)
-    for epoch in track(range(progress.epoch + 1, config.epochs + 1), label):
+    last = config.epochs if stop is None else min(stop, config.epochs)
+    for epoch in track(range(progress.epoch + 1, last + 1), label):
         if progress.finished or progress.stale >= config.patience:
             break
         optimizer.set_rate(learning_rate(config, epoch))
         loss = _train_epoch(task, epoch, optimizer, config, label)
-        due = epoch % config.eval_every == 0 or epoch == config.epochs
+        due = epoch % config.eval_every == 0 or epoch == last
         if _note(progress, epoch, loss, _score(task) if due else None):
             _assign(best, parameters)
         _log(progress.curve[-1], tracker, label)
