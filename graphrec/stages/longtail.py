@@ -109,7 +109,7 @@ def longtail(
         "num_items": len(item),
         "num_pairs": len(pairs),
         "num_items_without_vector": int((~item.any(axis=1)).sum()),
-        "best_epoch": best,
+        "best_epoch": result.best_epoch,
         "pairs": _pair_counts(pairs, group),
         "heldout": judge.compare(before, after, popularity_groups(_popularity(train_history(split)))),
         "curve": result.curve,
