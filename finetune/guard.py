@@ -1,7 +1,7 @@
 """The guard: a candidate ships only where validation is sure that it is better.
 
     ships   the chosen one, if it is surely better than each guard
-    else    all_domains, if it is surely better than target_only
+    else    all_domains, if it is surely better than target_only, or if the chosen one is and all_domains gains on average
     else    target_only
 
 Surely better: the paired lower 95 % bound of the validation gain is above 0. The gain is NDCG@10; or, as that is 0 for
@@ -54,6 +54,8 @@ def guard(candidates: Mapping[str, HeldOut], *, samples: int, seed: int) -> Deci
     over = judge.told(ALL_DOMAINS, [TARGET_ONLY])
     if judge.surely_better(ALL_DOMAINS, TARGET_ONLY):
         return Decision(ALL_DOMAINS, f"{said}All domains are surely better than none: {over}.", rows)
+    if CHOSEN in values and judge.surely_better(CHOSEN, TARGET_ONLY) and judge.gains(ALL_DOMAINS, TARGET_ONLY):
+        return Decision(ALL_DOMAINS, f"{said}Sources surely help, and all domains gain on average: {over}.", rows)
     return Decision(TARGET_ONLY, f"{said}All domains are not surely better than none: {over}.", rows)
 
 
@@ -79,10 +81,13 @@ class _Judge:
         if self.likelihood is None or one.likelihood is None or other.likelihood is None:
             return False
         return (
-            self.ndcg.difference(name, rival).mean > 0
+            self.gains(name, rival)
             and _enough(one.likelihood, other.likelihood)
             and self.likelihood.at_least(name, rival) > 0
         )
+
+    def gains(self, name: str, rival: str) -> bool:
+        return self.ndcg.difference(name, rival).mean > 0
 
     def told(self, name: str, rivals: list[str]) -> str:
         return ", ".join(self._told(name, rival) for rival in rivals)

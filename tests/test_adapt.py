@@ -223,6 +223,15 @@ def test_a_gain_within_the_noise_does_not_ship():
     assert decided({TARGET_ONLY: LOW, ALL_DOMAINS: LOW + noise}).shipped == TARGET_ONLY
 
 
+@pytest.mark.parametrize(("mean", "ships"), [(0.01, ALL_DOMAINS), (-0.01, TARGET_ONLY)])
+def test_where_the_chosen_shows_that_sources_help_the_better_guard_ships(mean, ships):
+    noise = RNG.normal(size=400)
+    everything = LOW + noise - noise.mean() + mean
+    # The chosen one is surely above none, and all domains too uncertain to be above or below anything.
+    assert decided({TARGET_ONLY: LOW, ALL_DOMAINS: everything, CHOSEN: LOW + 0.02}).shipped == ships
+    assert decided({TARGET_ONLY: LOW, ALL_DOMAINS: everything}).shipped == TARGET_ONLY
+
+
 @pytest.mark.parametrize(("ndcg", "nats", "ships"), [(1, 1, True), (1, -1, False), (-1, 1, False), (1, 0, False)])
 def test_likelihood_is_sure_where_few_users_have_any_ndcg(ndcg, nats, ships):
     noise = RNG.normal(size=400) / 10
