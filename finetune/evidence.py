@@ -143,18 +143,23 @@ class Evidence:
     def gain(self, subset: Subset) -> float:
         """Return what `subset` is worth, as at the top of this module, in nats over all events."""
         price = 0.5 * self.config.penalty * np.log(max(2, len(self.choices)))
-        found, columns = self._fit(subset)
+        base = tuple(i for i, channel in enumerate(self.channels) if not channel.source)
+        kept = tuple(i for i, channel in enumerate(self.channels) if channel.source and channel.source in subset)
         while True:
+            # All that belongs to no source is asked for each time: the same channels give the same gain, to the bit.
+            found, columns = self._fit_columns(tuple(sorted(base + kept)))
             # By Wald's test, one channel at a time: the next one may stand for what goes.
             worth = {
                 column: 0.5 * (weight / error) ** 2
                 for column, weight, error in zip(columns, found.weight, found.error, strict=True)
-                if self.channels[column].source
+                if column not in base
             }
             weakest = min(worth, key=lambda column: worth[column], default=None)
-            if weakest is None or worth[weakest] >= price:
-                return float(found.value.sum() - self._fit(())[0].value.sum() - price * len(worth))
-            found, columns = self._fit_columns(tuple(column for column in columns if column != weakest))
+            if weakest is not None and worth[weakest] >= price:
+                weakest = None
+            if weakest is None and len(worth) == len(kept):
+                return float(found.value.sum() - self._fit(())[0].value.sum() - price * len(kept))
+            kept = tuple(column for column in kept if column in worth and column != weakest)
 
     def scorer(self, weights: Weights) -> VectorScorer:
         """Return the scorer of the validation users: row r is `view.users[r]`."""

@@ -6,9 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from finetune.evidence import Evidence
 from finetune.explain import exact_shapley
 from finetune.select import Selection, select
-from finetune.task import gain
+from finetune.task import fit_own, gain
 from graphrec.core.search import MemorySearch, Trial
 from graphrec.core.tracking import NullTracker
 from graphrec.core.workspace import Workspace
@@ -164,3 +165,12 @@ def test_gain_by_hand():
     assert gain(GOOD, BAD) == pytest.approx((1.5, np.sqrt(1 / 3) / 2))
     assert gain(GOOD, GOOD) == (0.0, 0.0)
     assert gain(np.array([1.0]), np.array([0.5])) == (0.5, 0.0)
+
+
+def test_a_useless_source_changes_no_gain_by_one_bit():
+    target, _ = world({"A": relevant(), "B": unrelated(0), "C": unrelated(1)})
+    with Workspace.temporary() as space:
+        encoder, _ = fit_own(target, SELECT.model, SELECT.fit, seed=1, workspace=space, tracker=NullTracker())
+    evidence = Evidence.of(encoder, target, SELECT.evidence, 1)
+    assert evidence.gain(("B",)) == evidence.gain(("B", "C")) == evidence.gain(()) == 0
+    assert evidence.gain(("A", "B", "C")) == evidence.gain(("A", "C")) == evidence.gain(("A",)) > 0
