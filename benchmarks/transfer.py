@@ -41,11 +41,11 @@ from graphrec.core.progress import logger
 from graphrec.core.search import MemorySearch
 from graphrec.core.source import source_hash
 from graphrec.core.tracking import NullTracker
-from graphrec.core.types import JSON, BoolArray, FloatArray, IntArray, Scorer
+from graphrec.core.types import JSON, FloatArray, IntArray, Scorer
 from graphrec.core.workspace import Workspace
 from graphrec.encoders.pretrained import TRAIN, Pretrained
 from graphrec.graph.build import build_graph
-from graphrec.graph.graph import EventEdges, MultiDomainGraph
+from graphrec.graph.graph import MultiDomainGraph
 from graphrec.metrics.measures import ndcg, recall
 from graphrec.metrics.ranking import rank
 from graphrec.metrics.scorers import VectorScorer
@@ -122,9 +122,9 @@ class World:
         if not options.knowledge:
             graph = replace(graph, knowledge={})
         if options.disjoint:
-            home = np.random.default_rng(cell.seed).integers(0, len(graph.catalog), graph.num_users)
-            events = {d: _of_users(graph.events[d], home == number) for number, d in enumerate(graph.catalog)}
-            graph, stays = replace(graph, events=events), home[user] == list(graph.catalog).index(cell.target)
+            home = np.random.default_rng(cell.seed).integers(0, len(graph.events), graph.num_users)
+            events = {d: e.where(home[e.user] == n) for n, (d, e) in enumerate(graph.events.items())}
+            graph, stays = replace(graph, events=events), home[user] == list(graph.events).index(cell.target)
             user, place = user[stays], place[stays]
         return cls(cell, config, graph, user, place)
 
@@ -151,13 +151,6 @@ class World:
         """Return each metric by user, for the users who are asked about."""
         ranks = rank(scorer, self.user, self.item, self.seen).ranks
         return {name: measure(ranks, k).tolist() for name, (measure, k) in METRICS.items()}
-
-
-def _of_users(events: EventEdges, kept: BoolArray) -> EventEdges:
-    mask = kept[events.user]
-    return EventEdges(
-        user=events.user[mask], item=events.item[mask], valid=events.valid[mask], weight=events.weight[mask]
-    )
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
 """The guard: a candidate ships only where validation is sure that it is better.
 
     ships   the chosen one, if it is surely better than each guard
-    else    all_domains, if it is surely better than target_only, or if the chosen one is and it gains on average
+    else    all_domains, if it is surely better than target_only,
+            or if it gains on average and the chosen one is surely better
     else    target_only
 
 Surely better: the paired lower 95 % bound of the validation gain is above 0. The gain is NDCG@10; or, as that is 0 for

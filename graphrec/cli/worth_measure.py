@@ -12,12 +12,12 @@ from scipy.special import stdtr
 
 from graphrec.core.errors import DataError
 from graphrec.core.tracking import NullTracker
-from graphrec.core.types import JSON, BoolArray, IntArray
+from graphrec.core.types import JSON, IntArray
 from graphrec.core.workspace import Workspace
 from graphrec.data.dataset import Events
 from graphrec.encoders.base import MultiDomainEncoder
 from graphrec.encoders.registry import make_encoder
-from graphrec.graph.graph import EventEdges, MultiDomainGraph
+from graphrec.graph.graph import MultiDomainGraph
 from graphrec.graph.histories import Histories
 from graphrec.metrics.compare import Bootstrap
 from graphrec.metrics.measures import Values, ndcg, recall
@@ -95,12 +95,8 @@ def measure(
 
 def _validated_on(graph: MultiDomainGraph, target: str) -> MultiDomainGraph:
     """Return `graph` without the validation events of other domains, which decide nothing here."""
-    events = {name: edges if name == target else _kept(edges, ~edges.valid) for name, edges in graph.events.items()}
+    events = {name: edges if name == target else edges.where(~edges.valid) for name, edges in graph.events.items()}
     return replace(graph, events=events)
-
-
-def _kept(edges: EventEdges, mask: BoolArray) -> EventEdges:
-    return EventEdges(**{name: column[mask] for name, column in vars(edges).items()})
 
 
 def _ranks(encoder: MultiDomainEncoder, graph: MultiDomainGraph, test: Events, target: str, popularity: float) -> Ranks:

@@ -36,6 +36,10 @@ class EventEdges:
             assert not len(self.weight), "one weight per event"
             object.__setattr__(self, "weight", np.broadcast_to(np.float32(1), len(self.user)))
 
+    def where(self, mask: BoolArray) -> "EventEdges":
+        """Return the events that `mask` keeps."""
+        return EventEdges(user=self.user[mask], item=self.item[mask], valid=self.valid[mask], weight=self.weight[mask])
+
     def __len__(self) -> int:
         return len(self.user)
 
