@@ -12,7 +12,7 @@ test: install-test
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2
 
 install-demo: .venv/.demo
 install-test: .venv/.test

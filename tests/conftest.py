@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # One thread each, here and in every command that a test starts: workers would fight for the cores.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import graphrec  # noqa: F401 - sets what must precede torch
+
+LONGEST = ("test_pipeline.py", "test_distributed.py", "test_sweep.py", "test_anchors.py", "test_regimes.py")
+"""Files that take longest: they go first, so that no worker is left alone with one at the end."""
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +30,12 @@ def data_dir() -> Path:
 if os.environ.get("GRAPHREC_WITHOUT_DGL"):
     # The suite runs once as it would where dgl has no wheel.
     sys.modules["dgl"] = None  # type: ignore[assignment]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first, else in order."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.name, len(place)))
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
