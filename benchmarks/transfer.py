@@ -33,6 +33,7 @@ from benchmarks.transfer_table import table
 from finetune.adapt import Fitting, adapt
 from finetune.select import select
 from finetune.target import Target
+from finetune.task import fit_own
 from graphrec.baselines.config import BaselinesConfig
 from graphrec.baselines.registry import make_baseline
 from graphrec.cli.config import RunConfig, load_config
@@ -197,9 +198,12 @@ def measure(world: World, out: Path) -> JSON:
     search, tracker = MemorySearch(), NullTracker()
     began = time.perf_counter()
     with Workspace.temporary() as work:
+        # In one workspace: select, and with equal options adapt, find the base of all candidates trained.
+        first = config.select
+        fit_own(target, first.model, first.fit, seed=cell.seed, workspace=work, tracker=tracker)
+        times["base"], began = time.perf_counter() - began, time.perf_counter()
         selection = select(target, config.select, search, seed=cell.seed, workspace=work, tracker=tracker)
         times["select"], began = time.perf_counter() - began, time.perf_counter()
-        # In the same workspace: with equal options adapt finds the base that select has trained.
         made = adapt(target, selection.chosen, config.adapt, seed=cell.seed, workspace=work, tracker=tracker)
         times["adapt"] = time.perf_counter() - began
     models = {

@@ -15,7 +15,7 @@ import numpy as np
 
 from finetune.channels import OWN, POPULARITY, Parts, View, joined, strength
 from finetune.config import AdaptConfig
-from finetune.evidence import Evidence, HeldOut, Subset, crosses_of, residuals_of, share_without
+from finetune.evidence import Evidence, HeldOut, Subset, crosses_of, past_of, share_without
 from finetune.guard import ALL_DOMAINS, CHOSEN, TARGET_ONLY, guard
 from finetune.model import Transfer, new_encoder
 from finetune.target import Target
@@ -159,7 +159,7 @@ class Fitting:
         users = np.unique(target.valid[0])
         if not len(users):
             # Nothing to choose weights by but the train events, none of which is left out for it.
-            scale, popularity = residuals_of(base, target, TRAIN, self.config.evidence, self.seed, 0.0)[2]
+            scale, popularity = past_of(base, target, TRAIN, self.config.evidence, self.seed, 0.0).usual
             alone = Fitted(encoder=base, parts=Parts(), weight={OWN: scale, POPULARITY: popularity})
             nothing = HeldOut(np.empty(0))
             blind = {
@@ -196,9 +196,9 @@ class Fitting:
         target, parts = self.target, Parts()
         if len(target.valid[0]):
             without = share_without(View.of(base, target, TRAIN, np.unique(target.valid[0])))
-            residuals, views, _ = residuals_of(base, target, FULL, self.config.evidence, self.seed, without)
+            past = past_of(base, target, FULL, self.config.evidence, self.seed, without)
             own, crosses = crosses_of(target, FULL, self.config.evidence)
-            parts = Parts(residuals.maps(views, ridge), crosses, own)
+            parts = Parts(past.residuals.maps(past.views, ridge), crosses, own)
         found = {}
         for name, candidate in candidates.items():
             found[name] = Fitted(encoder=base, parts=parts, weight=candidate.weight)

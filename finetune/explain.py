@@ -18,7 +18,6 @@ from finetune.screens import SCREENS
 from finetune.task import gain
 from graphrec.core.seeds import generator
 from graphrec.core.types import JSON, BoolArray, IntArray
-from graphrec.encoders.base import MultiDomainEncoder
 from graphrec.metrics.groups import GROUPS, popularity_groups
 from graphrec.metrics.measures import Values
 
@@ -55,14 +54,13 @@ def explain(
     evidence: Evidence,
     values: Mapping[Subset, Values],
     chosen: Subset,
-    encoder: MultiDomainEncoder,
 ) -> Explained:
     """Tell each source's worth and who gains; `values` holds the subsets that were looked at."""
     sources = evidence.target.sources
     whole = len(values) == 2 ** len(sources)
     worth = exact_shapley(sources, values) if whole else _sampled_shapley(evidence)
     everything = evidence.weights(sources)
-    screens = {name: screen(evidence, encoder) for name, screen in SCREENS.items()}
+    screens = {name: screen(evidence) for name, screen in SCREENS.items()}
     rows = [
         {
             "source": name,

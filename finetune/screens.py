@@ -15,27 +15,26 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from scipy.cluster.vq import kmeans2
 
-from finetune.evidence import Evidence, residuals_of, some_valid
+from finetune.evidence import Evidence, some_valid
 from finetune.maps import Residuals
 from graphrec.core.seeds import generator
 from graphrec.core.types import FloatArray, IntArray
-from graphrec.encoders.base import MultiDomainEncoder
 from graphrec.encoders.pretrained import TRAIN
 from graphrec.metrics.transferability import h_score, linear_cka, logme
 
-Screen = Callable[[Evidence, MultiDomainEncoder], Mapping[str, float]]
+Screen = Callable[[Evidence], Mapping[str, float]]
 _CLUSTERS, _USERS = 16, 2000
 _ROWS = 4  # users per dimension of a view that a screen of fit needs
 
 
-def users(evidence: Evidence, encoder: MultiDomainEncoder) -> dict[str, float]:
+def users(evidence: Evidence) -> dict[str, float]:
     """Return the share of the target's users whom each source knows."""
     target = evidence.target
     active = np.union1d(target.histories(TRAIN).user, target.valid[0])
     return {name: float(target.views[TRAIN][name][active].any(axis=1).mean()) for name in target.sources}
 
 
-def entities(evidence: Evidence, encoder: MultiDomainEncoder) -> dict[str, float]:
+def entities(evidence: Evidence) -> dict[str, float]:
     """Return the share of the target's items that each source describes."""
     target, found = evidence.target, evidence.target.bridges[TRAIN]
     return {name: float(found[name].any(axis=1).mean()) if name in found else 0.0 for name in target.sources}
@@ -44,7 +43,7 @@ def entities(evidence: Evidence, encoder: MultiDomainEncoder) -> dict[str, float
 def clustered(measure: Callable[[FloatArray, IntArray], float]) -> Screen:
     """Return the screen that compares the views of users with the cluster of the item they took, by `measure`."""
 
-    def screen(evidence: Evidence, encoder: MultiDomainEncoder) -> dict[str, float]:
+    def screen(evidence: Evidence) -> dict[str, float]:
         user, item = evidence.target.valid
         some = np.sort(generator(0, "screen").permutation(len(user))[:_USERS])
         distinct = len(np.unique(evidence.view.item, axis=0))
@@ -61,7 +60,7 @@ def clustered(measure: Callable[[FloatArray, IntArray], float]) -> Screen:
     return screen
 
 
-def cka(evidence: Evidence, encoder: MultiDomainEncoder) -> dict[str, float]:
+def cka(evidence: Evidence) -> dict[str, float]:
     """Return how alike users are in each source and in the target."""
     view = evidence.view
     some = np.sort(generator(0, "screen").permutation(len(view.users))[:_USERS])
@@ -74,15 +73,16 @@ def cka(evidence: Evidence, encoder: MultiDomainEncoder) -> dict[str, float]:
     return found
 
 
-def gradient(evidence: Evidence, encoder: MultiDomainEncoder) -> dict[str, float]:
+def gradient(evidence: Evidence) -> dict[str, float]:
     """Return the cosine of each source's gradients by training and by validation events."""
     target, view = evidence.target, evidence.view
-    past, seen, _ = residuals_of(encoder, target, TRAIN, evidence.config, 0, 0.0)
+    past = evidence.past
     user, item = some_valid(target, evidence.config.valid_events, 0)
     offered = generator(0, "screen", "items").permutation(target.num_items)[: evidence.config.num_offered]
     now = Residuals.of(view.own[np.searchsorted(view.users, user)], item, view.item, view.popularity, offered)
     return {
-        name: _cosine(_slope(seen[name], past), _slope(target.views[TRAIN][name][user], now)) for name in target.sources
+        name: _cosine(_slope(past.views[name], past.residuals), _slope(target.views[TRAIN][name][user], now))
+        for name in target.sources
     }
 
 

@@ -73,7 +73,7 @@ def select(
         reason=_reason(found, values),
         gains=found.gain,
         values=values,
-        explained=explain(evidence, values, found.best, encoder),
+        explained=explain(evidence, values, found.best),
     )
 
 
