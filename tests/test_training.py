@@ -153,3 +153,22 @@ def test_metrics_go_to_the_tracker_once_per_epoch(tmp_path):
     tracker = Memory()
     run(Line(scores=[0.0, 0.1, 0.2]), FitConfig(epochs=2), tmp_path, tracker=tracker)
     assert tracker.rows == [(1, ["line/loss", "line/valid"]), (2, ["line/loss", "line/valid"])]
+
+
+def test_products_have_the_asked_precision_in_training_alone(tmp_path):
+    class Watching(Line):
+        def loss(self, batch):
+            seen.append(("loss", torch.get_float32_matmul_precision()))
+            return super().loss(batch)
+
+        def validate(self):
+            seen.append(("validate", torch.get_float32_matmul_precision()))
+            return None
+
+    seen: list[tuple[str, str]] = []
+    run(Watching(), FitConfig(epochs=1, precision="medium"), tmp_path)
+    assert set(seen) == {("loss", "medium"), ("validate", "highest")}
+    assert torch.get_float32_matmul_precision() == "highest"
+    with pytest.raises(KeyboardInterrupt):
+        run(Watching(die_at=1), FitConfig(epochs=1, precision="high"), tmp_path)
+    assert torch.get_float32_matmul_precision() == "highest"

@@ -1,6 +1,6 @@
 """What knowledge gives to pretraining: one model with the triples, with them denoised, dealt anew, and without.
 
-    GRAPHREC_DATA=FOLDER python -m benchmarks.pretrain_sets.knowledge amazon5 lastfm planted --seeds 3
+    GRAPHREC_DATA=FOLDER python -m benchmarks.pretrain_sets.knowledge beauty lastfm planted --seeds 3
     GRAPHREC_DATA=FOLDER python -m benchmarks.pretrain_sets.knowledge journey_disjoint planted_disjoint --seeds 3
     GRAPHREC_DATA=FOLDER python -m benchmarks.pretrain_sets.knowledge journey_cold lastfm_cold beauty_cold --seeds 3
 
@@ -87,7 +87,7 @@ _DEPARTMENTS = (
 )
 _AMAZON = ("pretrain.fit.epochs=8", "pretrain.fit.patience=2", "pretrain.regime=sampled")
 BEDS: Mapping[str, Bed] = {
-    "amazon5": Bed(config="amazon5", changes=_AMAZON, ranked=("beauty",)),
+    "beauty": Bed(config="amazon5", changes=_AMAZON, trained=("beauty",), ranked=("beauty",)),
     "lastfm": Bed(config="lastfm_kg", changes=_SMALL),
     "planted": Bed(world=WORLD[1:], changes=(*_SMALL, "pretrain.temperature=0.3")),
     "journey_disjoint": Bed(config="complete_journey", changes=(_DEPARTMENTS,), disjoint=True),

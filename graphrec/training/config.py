@@ -20,3 +20,9 @@ class FitConfig:
         help="Learning rate over the epochs: the same, or falling to a twentieth along half a cosine.",
     )
     warmup: int = option(default=0, ge=0, help="First epochs in which the learning rate rises to `lr` in equal steps.")
+    precision: str = option(
+        default="highest",
+        choices=("highest", "high", "medium"),
+        help="Of the products of matrices: float32; TF32; bfloat16. The last two where the hardware has them, sums and "
+        "parameters stay float32 (torch.set_float32_matmul_precision).",
+    )

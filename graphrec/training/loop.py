@@ -5,7 +5,8 @@ moments are the whole state, and no generator has to be stored.
 """
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
@@ -92,7 +93,8 @@ def fit(
         if progress.finished or progress.stale >= config.patience:
             break
         optimizer.set_rate(learning_rate(config, epoch))
-        loss = _train_epoch(task, epoch, optimizer, config, label)
+        with _precision(config.precision):
+            loss = _train_epoch(task, epoch, optimizer, config, label)
         due = epoch % config.eval_every == 0 or epoch == last
         if _note(progress, epoch, loss, _score(task) if due else None):
             _assign(best, parameters)
@@ -113,6 +115,17 @@ def learning_rate(config: FitConfig, epoch: int) -> float:
         return config.lr
     done = (epoch - 1 - config.warmup) / max(1, config.epochs - 1 - config.warmup)
     return config.lr * (_LAST + (1 - _LAST) * (1 + math.cos(math.pi * done)) / 2)
+
+
+@contextmanager
+def _precision(name: str) -> Iterator[None]:
+    """Multiply matrices in that precision; torch has one setting for the whole process."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision(name)
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
 
 
 def _train_epoch(task: Task[B], epoch: int, optimizer: Optimizer, config: FitConfig, label: str) -> float:
