@@ -19,7 +19,7 @@ from kg_denoise.labelled import bend
 from kg_denoise.line import Line
 from kg_denoise.prior import unseen_errors
 from kg_denoise.rows import SORTS
-from kg_denoise.testimony import weigh
+from kg_denoise.testimony import REGRESSION, weigh
 
 UNSEEN, TESTIMONY, LABELS = "unseen errors", "testimony", "labels"
 """Names of what speaks beside the signals."""
@@ -76,8 +76,7 @@ def denoise(
     combined = _Combined(table, outcome.found.log_odds, names, said)
     combined = combined.with_unseen(evidence.num_entities, config.unseen_share, outcome.found.probability)
     known = np.full(len(table), -1, dtype=np.int64) if labels is None else labels[first].astype(np.int64)
-    combined, heard = combined.with_testimony(_moved(evidence, inverse, len(table)), config, known, own_seed)
-    combined = combined.with_labels(known, own_seed)
+    combined, heard = combined.heard(_moved(evidence, inverse, len(table)), config, known, own_seed)
     summary = _summary(outcome.found, combined, triples, inverse, evidence.relations)
     return DenoiseResult(
         log_odds=combined.log_odds[inverse],
@@ -102,34 +101,47 @@ class _Combined:
         right = (1 - unseen) / (1 + np.exp(-self.log_odds.astype(np.float64)))
         return self._moved_to(np.log(right) - np.log1p(-right) if share else self.log_odds, UNSEEN)
 
-    def with_testimony(
-        self, evidence: Evidence, config: DenoiseConfig, labels: IntArray, seed: int
+    def heard(self, evidence: Evidence, config: DenoiseConfig, labels: IntArray, seed: int) -> tuple["_Combined", JSON]:
+        """Add what votes and confidences say, and what people do; take people's word for the triples they judged."""
+        if not (labels >= 0).any():
+            return self._with_testimony(evidence, config, None, seed)
+        bent = self._bent(labels, seed)
+        found, summary = bent._with_testimony(evidence, config, labels, seed)
+        if summary["how"] != REGRESSION:
+            # Reliabilities that labels did not teach: then labels correct what comes out.
+            found, summary = self._with_testimony(evidence, config, labels, seed)
+            found = found._bent(labels, seed)
+        known = np.select([labels == 1, labels == 0], [_KNOWN, -_KNOWN], found.log_odds)
+        return found._moved_to(known, LABELS), summary
+
+    def _with_testimony(
+        self, evidence: Evidence, config: DenoiseConfig, labels: IntArray | None, seed: int
     ) -> tuple["_Combined", JSON]:
-        """Add what votes and confidences say."""
         found = weigh(
             evidence.votes,
             self.table,
             config.testimony,
             prior_log_odds=self.log_odds,
             confidence=evidence.confidence if len(evidence.confidence) else None,
-            labels=labels if (labels >= 0).any() else None,
+            labels=labels,
             seed=seed,
         )
         if not found.log_ratio.any():
             return self, found.summary
         return self._moved_to(self.log_odds + found.log_ratio, TESTIMONY), found.summary
 
-    def with_labels(self, labels: IntArray, seed: int) -> "_Combined":
-        """Bend everything by what people said, and take their word for the triples they judged."""
-        if not (labels >= 0).any():
-            return self
-        bent = bend(self.log_odds, self.said, self.table.relation, labels, seed=seed).log_odds
-        return self._moved_to(np.select([labels == 1, labels == 0], [_KNOWN, -_KNOWN], bent), LABELS)
+    def _bent(self, labels: IntArray, seed: int) -> "_Combined":
+        """Bend everything by what people said."""
+        return self._moved_to(bend(self.log_odds, self.said, self.table.relation, labels, seed=seed).log_odds, LABELS)
 
     def _moved_to(self, log_odds: FloatArray, name: str) -> "_Combined":
         log_odds = log_odds.astype(np.float32)
-        said = np.concatenate([self.said, (log_odds - self.log_odds)[:, None]], axis=1)
-        return replace(self, log_odds=log_odds, names=(*self.names, name), said=said)
+        moved = (log_odds - self.log_odds)[:, None]
+        if name in self.names:
+            said = self.said.copy()
+            said[:, [self.names.index(name)]] += moved
+            return replace(self, log_odds=log_odds, said=said)
+        return replace(self, log_odds=log_odds, names=(*self.names, name), said=np.concatenate([self.said, moved], 1))
 
 
 def _nothing() -> DenoiseResult:

@@ -27,6 +27,9 @@ from kg_denoise.testimony_columns import MARK, OPINION, Column, Real, mark_colum
 from kg_denoise.testimony_config import TestimonyConfig
 from kg_denoise.testimony_labels import learn_ratio
 
+REGRESSION = "regression on labels"
+"""How a summary says that labels taught what each witness counts for."""
+
 _ENOUGH_VOTERS, _ENOUGH_LABELS = 3, 20
 _SETTLED = 1e-4
 _BASE_STRENGTH = 20.0
@@ -94,7 +97,7 @@ def weigh(
         log_ratio, base = learn_ratio(
             columns, triples, log_ratio, prior_log_odds, labels, company=config.company, seed=seed
         )
-        how = "regression on labels"
+        how = REGRESSION
     voters = tuple(model.reliability(column, posterior) for column in columns if column.kind != MARK)
     return Testimony(
         log_ratio=log_ratio.astype(np.float32),

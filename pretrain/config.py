@@ -50,6 +50,13 @@ class PretrainConfig:
         default=False,
         help="Items without a training event are no negatives and begin at zero, so that knowledge alone places them.",
     )
+    cold_dropout: float = option(
+        default=0.8,
+        ge=0,
+        lt=1,
+        help="Chance, with `cold_items`, that a step offers an item without its own vector, so that what describes it "
+        "learns to stand for it (one process).",
+    )
     start_from: str | None = option(
         default=None,
         path=True,

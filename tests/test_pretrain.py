@@ -108,6 +108,46 @@ def test_what_nobody_touched_is_zero_and_the_rest_has_length_one(tmp_path):
     assert not made.entity[2].any() and np.allclose(np.linalg.norm(made.entity[:2], axis=1), 1, atol=1e-5)
 
 
+def test_items_without_an_event_stand_where_their_entities_place_them(tmp_path):
+    graph = checkerboard()
+    cold = np.array([4, 5, 8, 9])
+    graph.events["a"] = graph.events["a"].where(~np.isin(graph.events["a"].item, cold))
+    histories = Histories.of(graph, ("a", "b"), with_valid=False)
+    encoder = make_encoder(graph, histories, ("a", "b"), CONFIG.encoder, 0)
+    PretrainTask(encoder, graph, replace(CONFIG, cold_items=True), Validation(graph, histories), 0)
+    with torch.no_grad():
+        assert not encoder.score[cold].any()
+        even = np.setdiff1d(np.arange(0, 40, 2), cold)
+        assert torch.allclose(encoder.score[40], encoder.score[even].mean(dim=0), atol=1e-6)
+        assert not encoder.score[42].any(), "an entity that no item touches"
+    for dropout in (0.0, 0.8):
+        options = replace(CONFIG, cold_items=True, cold_dropout=dropout, fit=replace(CONFIG.fit, epochs=3))
+        made = run(graph, ("a", "b"), tmp_path / f"{dropout}", options).pretrained
+        assert parity_gap(made.user_views[TRAIN]["a"], made.item[TRAIN]["a"][cold]) > 0.5
+
+
+@pytest.mark.parametrize("kind", ENCODERS)
+@torch.no_grad()
+def test_what_is_blanked_is_told_by_the_rest_and_comes_back(kind):
+    graph = checkerboard()
+    histories = Histories.of(graph, ("a", "b"), with_valid=False)
+    encoder = make_encoder(graph, histories, ("a", "b"), replace(CONFIG.encoder, kind=kind), 0)
+    for table in encoder.item_parameters():
+        table += torch.randn(table.shape, generator=torch.Generator().manual_seed(1))
+    encoder.look_at(histories)
+    before = encoder.nodes()
+    encoder.blank(0.5, 7)
+    blanked, again = encoder.nodes(), encoder.nodes()
+    assert torch.equal(before.context, blanked.context) and torch.equal(blanked.score, again.score)
+    if kind != "lightgcn":
+        changed = (blanked.score[:40] - before.score[:40]).abs().sum(dim=1) > 1e-3
+        assert 8 <= int(changed.sum()) <= 40
+        encoder.blank(0.5, 8)
+        assert not torch.equal(encoder.nodes().score, blanked.score)
+    encoder.blank(0.0, None)
+    assert torch.equal(encoder.nodes().score, before.score)
+
+
 @pytest.mark.parametrize("weight", [0.0, 1.0])
 def test_entities_that_no_item_touches_are_moved_by_objectives_over_triples_alone(tmp_path, weight):
     graph = checkerboard()

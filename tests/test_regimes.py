@@ -52,8 +52,10 @@ def star(num_leaves=5, weight=None):
     return Neighbourhood(touched, indptr, touched[indices], np.concatenate([weight, weight]))
 
 
-def test_with_all_neighbours_a_sampled_step_has_the_loss_and_the_gradients_of_a_full_one():
-    full, sampled = task_of(CONFIG), task_of(replace(SAMPLED, kg_fanout=1000))
+@pytest.mark.parametrize("cold_items", [False, True])
+def test_with_all_neighbours_a_sampled_step_has_the_loss_and_the_gradients_of_a_full_one(cold_items):
+    full = task_of(replace(CONFIG, cold_items=cold_items))
+    sampled = task_of(replace(SAMPLED, kg_fanout=1000, cold_items=cold_items))
     for (one, other), _ in zip(zip(full.batches(1), sampled.batches(1), strict=False), range(3), strict=False):
         assert np.array_equal(one[0].neg, other[0].neg)
         losses = full.loss(one), sampled.loss(other)

@@ -71,7 +71,8 @@ class Bed:
     disjoint: bool = False
 
 
-_COLD = ("ingest.split.kind=cold_items", "pretrain.cold_items=true")
+_COLD = ("ingest.split.kind=cold_items", "pretrain.cold_items=true", "pretrain.popularity=0")
+"""An item without events is the least popular of all: where popularity counts, it comes last."""
 _SMALL = (
     "pretrain.encoder.dim=32",
     "pretrain.encoder.kg_weight=2",
@@ -196,7 +197,9 @@ def measured(data: Data, arm: str) -> dict[str, Values]:
     domains = data.bed.trained or tuple(graph.catalog)
     with Workspace.temporary() as work:
         encoder = train(graph, domains, config, seed=data.seed, workspace=work, tracker=NullTracker()).encoder
-    weights = Validation.of(graph, domains).choose_popularity(encoder, config.temperature)
+    weights: Mapping[str, float] = {}
+    if not config.cold_items:
+        weights = Validation.of(graph, domains).choose_popularity(encoder, config.temperature)
     histories = Histories.of(graph, domains, with_valid=True)
     encoder.look_at(histories)
     with torch.no_grad():

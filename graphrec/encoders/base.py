@@ -131,6 +131,12 @@ class MultiDomainEncoder(torch.nn.Module):
         row, column = np.searchsorted(self.touched.cpu().numpy(), ends)
         return np.stack([entries(self.adjacency, row, column), entries(self.adjacency, column, row)])
 
+    def blank(self, share: float, seed: int | None) -> None:
+        """Offer a `share` of the items that something else describes without their own vectors; None ends it.
+
+        Which ones `seed` decides. Of no consequence where an item has no vector of its own for being offered.
+        """
+
     def users(self, views: torch.Tensor, domain: int, on: torch.Tensor | None = None) -> torch.Tensor:
         """Return unit user vectors for `domain`, `[num_rows, dim]`.
 

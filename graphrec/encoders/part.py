@@ -101,10 +101,16 @@ Read = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
 """(ids [num_rows], table) -> the rows [num_rows, dim], whose gradient is sparse rows of the table."""
 
 
-def gather(table: torch.Tensor, rows: Rows, near_weight: float, read: Read | None = None) -> torch.Tensor:
-    """Return `table` at `rows.node` plus `near_weight` times the weighted sum of the neighbours, `[num_rows, dim]`."""
+def gather(
+    table: torch.Tensor, rows: Rows, near_weight: float, read: Read | None = None, kept: torch.Tensor | None = None
+) -> torch.Tensor:
+    """Return `table` at `rows.node` plus `near_weight` times the weighted sum of the neighbours, `[num_rows, dim]`.
+
+    `kept` [num_read, 1] is 0 for rows of the table that count as zero.
+    """
     ids = torch.from_numpy(rows.read).to(table.device)
     vector = embedding(ids, table, sparse=True) if read is None else read(ids, table)
+    vector = vector if kept is None else vector * kept
     if not len(rows.near):
         return vector
     arrays = (rows.own, rows.near, rows.weight * np.float32(near_weight), rows.start)

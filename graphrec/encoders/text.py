@@ -8,10 +8,13 @@ W each, which begin alike and at random, keeping lengths on average: what reads 
 `cold_items` an item without events has p = 0, hence its text and its knowledge place it.
 """
 
+from functools import cached_property
+
 import torch
 
 from graphrec.core.errors import ConfigError
 from graphrec.core.seeds import derive_seed
+from graphrec.core.types import BoolArray
 from graphrec.encoders.base import Nodes
 from graphrec.encoders.config import EncoderConfig
 from graphrec.encoders.domain_views import DomainViews
@@ -48,8 +51,15 @@ class Text(DomainViews):
 
     def nodes(self) -> Nodes:
         """Return the vectors of all items and entities after one step over the knowledge graph."""
-        context, score = self._told(self.context, self.adapter_context), self._told(self.score, self.adapter_score)
+        context, score = self._told(self.context, self.adapter_context), self._told(self.own_score, self.adapter_score)
         return Nodes(self.spread(context), self.spread(score))
+
+    @cached_property
+    def described(self) -> BoolArray:
+        """Which items knowledge or a text describes, `[num_nodes]`."""
+        found = super().described.copy()
+        found[: self.num_items] |= self.text.any(dim=1).cpu().numpy()
+        return found
 
     def others(self) -> dict[str, torch.Tensor]:
         """Return W of both tables, see `MultiDomainEncoder.others`."""
