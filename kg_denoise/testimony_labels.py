@@ -1,13 +1,15 @@
 """With labels: a ridge regression on what the witnesses say, which needs no word on how they err together.
 
-The log odds of a triple are its prior (given, or learnt per relation) plus a linear function of what is said: each
-voter's vote, the same once more for each well-labelled relation with half the weight (so that a relation's own
-reliabilities are drawn to the overall ones), how many voters say yes, the bins of confidence and source, and `company`:
+The log odds of a triple are a share of its prior, which left-out labels choose, or else a level learnt per relation,
+plus a linear function of what is said: each voter's vote, the same once more for each well-labelled relation with half
+the weight (so that a relation's own reliabilities are drawn to the overall ones), how many voters say yes, the bins of
+confidence and source, and `company`:
 what is believed, by votes alone, of the other triples that share ends with it, as one of them is often the true one.
 Where there is no other such triple, company says nothing: that there is one at all is no vote.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import product
 
 import numpy as np
 from scipy.special import expit, logit
@@ -19,6 +21,9 @@ from kg_denoise.testimony_columns import MARK, Column, Real, grouped
 
 _RIDGES = (1.0, 3.0, 10.0)
 """Penalties to choose from, by likelihood in folds of the labels."""
+
+_SHARES_OF_PRIOR = (1.0, 0.5, 0.0)
+"""Shares of the prior log odds to choose from likewise: signals that corruptions taught may not know these errors."""
 
 _FOLDS, _STEPS = 4, 12
 _BY_RELATION = 0.5
@@ -47,21 +52,27 @@ def learn_ratio(
     marks, features = _marks(columns), _votes(columns)
     if company:
         features = np.concatenate([features, _company(triples, said, np.clip(log_ratio, -_SURE, _SURE))], axis=1)
-    # The base of each relation is fitted beside, and kept apart: it is no testimony.
-    base = place[known][:, None] == np.arange(num_main + 1 if prior is None else 0)
+    # The base of each relation is fitted beside, and kept apart where there is no prior: it is no testimony.
+    base = place[known][:, None] == np.arange(num_main + 1)
     crossed = [_BY_RELATION * features[known] * (place[known] == k)[:, None] for k in range(num_main)]
     truth = labels[known].astype(np.float64)
-    middle = logit(np.clip(truth.mean(), 0.01, 0.99)) if prior is None else 0.0
-    offset = np.full(len(truth), middle) if prior is None else prior[known]
-    weights = _chosen(np.concatenate([marks[known], features[known], *crossed, base], axis=1), truth, offset, seed)
+    middle, before = logit(np.clip(truth.mean(), 0.01, 0.99)), np.zeros(len(said)) if prior is None else prior
+    offset = {
+        share: (1 - share) * middle + share * before[known]
+        for share in (_SHARES_OF_PRIOR if prior is not None else (0.0,))
+    }
+    every = np.concatenate([marks[known], features[known], *crossed, base], axis=1)
+    weights, share = _chosen(every, truth, offset, seed)
     of_marks, of_votes, of_base = np.split(weights, [marks.shape[1], len(weights) - base.shape[1]])
-    # Row 0 holds for all, row k + 1 adds what is particular to relation k, the last row nothing.
-    table = np.concatenate([of_votes, np.zeros(features.shape[1])]).reshape(num_main + 2, -1)
+    table = of_votes.reshape(num_main + 1, -1)
+    table = np.concatenate([table, np.zeros((1, table.shape[1]))])
     ratio = marks @ of_marks + (features * (table[0] + _BY_RELATION * table[1:][place])).sum(1)
-    learnt = np.zeros(num_relations)
-    if prior is None:
-        learnt += middle + of_base[num_main]
-        learnt[triples.relation] = middle + of_base[place]
+    level = (1 - share) * middle + of_base
+    if prior is not None:
+        # What the prior counts too much, and the level of each relation, is made up for where somebody speaks.
+        return np.where(said, ratio + level[place] - (1 - share) * prior, 0), np.zeros(num_relations)
+    learnt = np.full(num_relations, level[num_main])
+    learnt[triples.relation] = level[place]
     return np.where(said, ratio, 0), learnt
 
 
@@ -107,22 +118,19 @@ def _company(triples: Triples, said: BoolArray, log_ratio: Real) -> Real:
     return 2 * np.stack(columns, axis=1)
 
 
-def _chosen(features: Real, truth: Real, offset: Real, seed: int) -> Real:
-    """Return the weights under the ridge that predicts left-out labels best."""
+def _chosen(features: Real, truth: Real, offset: Mapping[float, Real], seed: int) -> tuple[Real, float]:
+    """Return the weights under the ridge, and the share of the prior, that predict left-out labels best."""
     fold = generator(seed, "testimony", "ridge").permutation(len(truth)) % _FOLDS
 
-    def loss(ridge: float) -> float:
-        odds = np.empty(len(truth))
+    def loss(choice: tuple[float, float]) -> float:
+        (share, ridge), odds = choice, np.empty(len(truth))
         for out in (fold == k for k in range(_FOLDS)):
-            odds[out] = offset[out] + features[out] @ _ridge_fit(features[~out], truth[~out], offset[~out], ridge)
+            fitted = _ridge_fit(features[~out], truth[~out], offset[share][~out], ridge)
+            odds[out] = offset[share][out] + features[out] @ fitted
         return float(np.logaddexp(0, np.where(truth == 1, -odds, odds)).mean())
 
-    ridge = _least(loss, _RIDGES)
-    return _ridge_fit(features, truth, offset, ridge)
-
-
-def _least(loss: Callable[[float], float], choices: Sequence[float]) -> float:
-    return min(choices, key=loss)
+    share, ridge = min(product(offset, _RIDGES), key=loss)
+    return _ridge_fit(features, truth, offset[share], ridge), share
 
 
 def _ridge_fit(features: Real, truth: Real, offset: Real, ridge: float) -> Real:
