@@ -6,8 +6,9 @@
 
 A cell is (set, target, regime, seed). `warm` is leave-last-out, every domain's test events hidden; `cold` hides all
 events in the target of a fifth of the users whom other domains know, `k` all but the first k of a fifth of its users; a
-tenth more serves as validation. Sources are pretrained on without any event of the target, once per target and seed for
-all regimes but `warm`. `select` and `adapt` choose on validation, test events are ranked once, among all items of the
+tenth more serves as validation. `items` hides all events of a tenth of the target's items, and of another tenth for
+validation: knowledge alone can place these (`cold_items`), and the baseline is whose entities are alike. Sources are
+pretrained on without any event of the target, once per target and seed for all regimes but `warm` and `items`. `select` and `adapt` choose on validation, test events are ranked once, among all items of the
 target that are new to the user. Baselines learn from train and validation events of the target alone (`own`) or of all
 domains (`merged`); `cooccurrence` counts, for each item, the users who had it and an item of the asked user. With
 `--oracle` every subset of sources is adapted and judged on test. With `--disjoint` every user keeps one domain, drawn
@@ -29,6 +30,7 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from benchmarks.merged import Part, ones
+from benchmarks.nearest import nearest
 from benchmarks.transfer_table import table
 from finetune.adapt import Fitting, adapt
 from finetune.select import select
@@ -53,7 +55,7 @@ from graphrec.metrics.scorers import VectorScorer
 from graphrec.stages.ingest import ingest, read
 from pretrain.stage import pretrain
 
-WARM, COLD = "warm", "cold"
+WARM, COLD, ITEMS = "warm", "cold", "items"
 OURS, THEIRS, EASE, ORACLE = ".json", ".baselines.json", ".ease.json", ".oracle.json"
 """What a cell's files end in."""
 SETS: Mapping[str, Sequence[str]] = {
@@ -90,6 +92,9 @@ class Cell:
         """Return the options that cut the events."""
         if self.regime == WARM:
             return []
+        if self.regime == ITEMS:
+            models = [f"{stage}.model.cold_items=true" for stage in ("select", "adapt")]
+            return ["ingest.split.kind=cold_items", f"ingest.split.domains=[{self.target}]", *models]
         shots = 0 if self.regime == COLD else int(self.regime)
         cut = "ingest.split"
         return [
@@ -226,6 +231,8 @@ def measure(world: World, out: Path) -> JSON:
 
 def baselines(world: World, out: Path) -> JSON:
     """Fit the baselines and rank the same test events."""
+    if world.cell.regime == ITEMS:
+        return _of_baselines(world, [("popularity", "own"), ("nearest", "own")])
     return _of_baselines(
         world, [(name, scope) for scope, names in (("own", OWN), ("merged", MERGED)) for name in names]
     )
@@ -261,7 +268,10 @@ def _target(world: World, out: Path) -> Target:
 def _pretrained(world: World, out: Path) -> Pretrained:
     """Return the sources' vectors, from disk where this target and seed had them before."""
     cell = world.cell
-    folder = out / f"pretrained-{cell.set}-{cell.target}-{'warm' if cell.regime == WARM else 'rest'}-{cell.seed}"
+    folder = (
+        out
+        / f"pretrained-{cell.set}-{cell.target}-{cell.regime if cell.regime in (WARM, ITEMS) else 'rest'}-{cell.seed}"
+    )
     if not folder.exists():
         with Workspace.temporary() as work:
             made = pretrain(
@@ -286,6 +296,8 @@ def _scorer(arrays: Mapping[str, FloatArray], prefix: str) -> VectorScorer:
 def _baseline(world: World, name: str, scope: str) -> Scorer:
     if name == "cooccurrence":
         return _Cooccurrence(world.all_seen, world.seen)
+    if name == "nearest":
+        return nearest(world.graph, world.cell.target, world.seen)
     catalog = world.graph.catalog[world.cell.target]
     history = world.seen if scope == "own" else world.all_seen
     made = make_baseline(name, BaselinesConfig()).fit(history, world.cell.seed)
@@ -322,7 +334,7 @@ def _part(text: str) -> tuple[int, int]:
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=sys.modules[__name__].__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=str(sys.modules[__name__].__doc__).splitlines()[0])
     parser.add_argument("set", choices=tuple(SETS))
     parser.add_argument("override", nargs="*", help="Options of the configuration, KEY=VALUE.")
     parser.add_argument("--targets", nargs="*", default=[])

@@ -19,6 +19,16 @@ class ModelConfig:
     negative_power: float = option(
         default=0.0, ge=0, help="Negatives are drawn by popularity to this power; 0 is uniform."
     )
+    cold_items: bool = option(
+        default=False,
+        help="Items without a training event are no negatives and begin at zero, so that knowledge alone places them.",
+    )
+    cold_dropout: float = option(
+        default=0.8,
+        ge=0,
+        lt=1,
+        help="Chance, with `cold_items`, that a step offers an item that knowledge describes without its own vector.",
+    )
 
 
 @config

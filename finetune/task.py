@@ -11,11 +11,13 @@ from finetune.config import ModelConfig
 from finetune.model import Transfer, new_encoder
 from finetune.target import Target
 from graphrec.core.config import to_mapping
-from graphrec.core.seeds import generator
+from graphrec.core.progress import logger
+from graphrec.core.seeds import derive_seed, generator
 from graphrec.core.tracking import Tracker
 from graphrec.core.types import FloatArray, IntArray
 from graphrec.core.workspace import Workspace
 from graphrec.encoders.base import MultiDomainEncoder
+from graphrec.encoders.cold import begin_cold
 from graphrec.encoders.pretrained import TRAIN
 from graphrec.graph.histories import Bags
 from graphrec.losses.ranking import Offers
@@ -30,6 +32,9 @@ from graphrec.training.loop import FitResult, fit
 BASE = "base-train"
 """The checkpoint of the target's own encoder, by train events: adapt goes on from that of select, if options agree."""
 
+_MANY_UNMET = 0.5
+"""Share of the validation events from which a log line names `cold_items`."""
+
 CUTOFF = 10
 """Everything is told by NDCG at this cut-off."""
 
@@ -42,6 +47,7 @@ class Batch:
     views: FloatArray
     pos: IntArray
     neg: IntArray
+    seed: int
 
 
 class TransferTask:
@@ -70,7 +76,7 @@ class TransferTask:
         self.histories, self.parts = model.target.histories(history), parts or Parts()
         self.events = self._usable()
         popularity = np.bincount(self.histories.item, minlength=model.target.num_items)
-        self.sampler = NegativeSampler.of(popularity, config.negative_power)
+        self.sampler = NegativeSampler.of(popularity, config.negative_power, met_only=config.cold_items)
         # Scores are already logits: the scale of the own view stands for the temperature.
         self.loss_of = SampledSoftmax(1.0)
 
@@ -95,12 +101,15 @@ class TransferTask:
                 views=views * on[:, :, None].astype(np.float32),
                 pos=self.histories.item_of(events),
                 neg=self.sampler.draw(rng, self.config.num_negatives),
+                seed=derive_seed(self.seed, "transfer", epoch, start),
             )
 
     def loss(self, batch: Batch) -> torch.Tensor:
         """Return the sampled softmax of the left-out events; a negative that is the positive does not count."""
         encoder = self.model.encoder
+        encoder.blank(self.config.cold_dropout, batch.seed if self.config.cold_items else None)
         nodes = encoder.nodes()
+        encoder.blank(0.0, None)
         z = self.model.users(nodes, batch.bags, batch.views)  # [num_rows, dim]
         pos_item, neg_item = (torch.from_numpy(ids).to(z.device) for ids in (batch.pos, batch.neg))
         log_q = torch.from_numpy(self.sampler.log_q).to(z.device)
@@ -152,6 +161,9 @@ def fit_own(
 ) -> tuple[MultiDomainEncoder, FitResult]:
     """Train the target's own encoder without sources; on the train events validation chooses the epoch."""
     encoder = new_encoder(target, config, seed)
+    _advise(target, config, history)
+    if config.cold_items:
+        begin_cold(encoder, target.histories(history), [np.arange(target.num_items, dtype=np.int64)])
     model = Transfer(encoder, target, {}, {OWN: 1 / config.temperature})
     task = TransferTask(
         model, config, history, batch_size=options.batch_size, seed=seed, validate=history == TRAIN, tuned=("encoder",)
@@ -159,6 +171,21 @@ def fit_own(
     label, about = BASE if history == TRAIN else f"base-{history}", to_mapping(config)
     result = fit(task, options, seed=seed, workspace=workspace, tracker=tracker, label=label, about=about, stop=stop)
     return encoder, result
+
+
+def _advise(target: Target, config: ModelConfig, history: str) -> None:
+    """Tell whoever validates on items without an event that these can be placed."""
+    asked = target.valid[1]
+    if config.cold_items or history != TRAIN or not len(asked) or not target.graph.knowledge:
+        return
+    unmet = float((~np.isin(asked, target.histories(TRAIN).item)).mean())
+    if unmet >= _MANY_UNMET:
+        logger.warning(
+            "%s: %.0f %% of the validation events are of items without a train event: set select.model.cold_items and "
+            "adapt.model.cold_items to true, so that knowledge places these",
+            target.domain,
+            100 * unmet,
+        )
 
 
 def user_ndcg(target: Target, scorer: VectorScorer, users: IntArray) -> Values:

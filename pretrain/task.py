@@ -5,15 +5,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from scipy.sparse import csr_array, diags_array
 
 from graphrec.core.seeds import derive_seed, generator
-from graphrec.core.types import BoolArray, FloatArray, Index, IntArray
+from graphrec.core.types import FloatArray, Index, IntArray
 from graphrec.encoders.base import MultiDomainEncoder, Nodes
+from graphrec.encoders.cold import begin_cold
 from graphrec.encoders.part import Part
 from graphrec.graph.graph import MultiDomainGraph
 from graphrec.graph.histories import Bags, index_type
-from graphrec.graph.knowledge import Knowledge
 from graphrec.losses.ranking import Offers
 from graphrec.metrics.popularity import popularity_prior
 from graphrec.samplers.negatives import NegativeSampler
@@ -67,7 +66,7 @@ class PretrainTask:
         self.objectives = Objectives(encoder, config, seed).to(encoder.gate.device)
         self.weights = DomainWeights(len(self.catalogs)).to(encoder.gate.device) if config.uncertainty else None
         if config.cold_items:
-            self._blank_cold_items()
+            begin_cold(encoder, self.histories, self.catalogs)
 
     def parameters(self) -> dict[str, torch.nn.Parameter]:
         """Return what is learned of the encoder, of the objectives and of the weights of domains."""
@@ -199,19 +198,6 @@ class PretrainTask:
         steps = -(-int(shares.sum() if self._every_domain else shares[domain]) // size)
         return float(shares[domain]) / max(1, steps) * self.config.fit.batch_size / size
 
-    @torch.no_grad()
-    def _blank_cold_items(self) -> None:
-        # An item that nobody met has nothing to say of itself; beside a random start its knowledge would drown.
-        encoder, met = self.encoder, np.zeros(self.encoder.num_items, dtype=np.bool_)
-        met[self.histories.item] = True
-        cold = torch.from_numpy(np.setdiff1d(np.concatenate(self.catalogs), np.flatnonzero(met)))
-        # An entity begins where the items are that it describes: from zero it would be long in telling of the others.
-        mean = _means_of(encoder.knowledge, met, encoder.num_nodes)
-        for table in encoder.item_parameters():
-            table[cold.to(table.device)] = 0
-            first = mean @ table[: encoder.num_items].cpu().numpy()
-            table[encoder.num_items :] = torch.from_numpy(first).to(table)
-
     def _shares(self) -> IntArray:
         size = np.array([len(events) for events in self.events], dtype=np.float64)
         mass = size**self.config.balance * (size > 0)
@@ -244,14 +230,3 @@ class PretrainTask:
         # A row with all its views off would teach nothing.
         on |= ~(on & bags.known).any(axis=1, keepdims=True)
         return on.astype(np.float32)
-
-
-def _means_of(knowledge: Knowledge, met: BoolArray, num_nodes: int) -> csr_array:
-    """Return what makes of vectors of items the mean of those that each entity is tied to and somebody met."""
-    entity, item = np.concatenate([[knowledge.source, knowledge.target], [knowledge.target, knowledge.source]], axis=1)
-    told = (entity >= len(met)) & (item < len(met))
-    told[told] = met[item[told]]
-    place = (entity[told] - len(met), item[told])
-    ties = csr_array((np.tile(knowledge.weight, 2)[told], place), shape=(num_nodes - len(met), len(met)))
-    total = ties.sum(axis=1)
-    return csr_array(diags_array(np.divide(1, total, out=np.zeros(len(total)), where=total > 0)) @ ties)

@@ -110,6 +110,37 @@ def test_popularity_counts_where_held_out_events_follow_it():
     assert weight > 0 and adapted.arrays["item"][:, -1] == pytest.approx(weight * np.log1p(count), rel=1e-5)
 
 
+def test_items_without_an_event_are_found_by_their_knowledge(caplog):
+    # Even users take even items; validation asks for items that nobody has had, whose parity knowledge tells.
+    rng = np.random.default_rng(0)
+    had = np.stack([rng.permutation(np.arange(u % 2, 40, 2))[:6] for u in range(200)])
+    asked = 40 + 2 * rng.integers(0, 20, 200) + np.arange(200) % 2
+    item = np.concatenate([had, asked[:, None]], axis=1).ravel()
+    events = EventEdges(user=np.repeat(np.arange(200), 7), item=item, valid=np.tile(np.arange(7) == 6, 200))
+    parity = np.arange(80)
+    knowledge = Edges(source=parity, target=parity % 2, weight=np.ones(80, dtype=np.float32))
+    graph = MultiDomainGraph(
+        num_users=200,
+        num_items=80,
+        num_entities=2,
+        catalog={"t": np.arange(80)},
+        events={"t": events},
+        knowledge={("item", "parity", "entity"): knowledge},
+    )
+    pretrained = Pretrained(domains=(), dim=16, user_views={TRAIN: {}, FULL: {}}, item={}, entity=np.zeros((2, 16)))
+    target, gap = Target.of(graph, "t", pretrained, ()), {}
+    for cold in (False, True):
+        model = replace(ADAPT.model, cold_items=cold, encoder=replace(ADAPT.model.encoder, kg_weight=0.5))
+        config = replace(ADAPT, model=model, fit=replace(ADAPT.fit, epochs=8, patience=8), refit=False)
+        made = run(target, (), config)
+        alike = made.arrays["full.item"][40:] @ made.arrays["full.item"][:40].T
+        same = (np.arange(40)[:, None] + np.arange(40)) % 2 == 0
+        gap[cold] = alike[same].mean() - alike[~same].mean()
+        assert ("without a train event: set" in caplog.text) is not cold
+        caplog.clear()
+    assert gap[True] > 2 * gap[False], "in the target's own space an item is where those of its parity are"
+
+
 def test_nothing_relevant_ships_target_only():
     target, _ = world({"B": unrelated(0), "C": unrelated(1)})
     adapted = run(target, ())

@@ -29,14 +29,14 @@ from scipy.sparse import csr_array
 
 from benchmarks.denoise_sets.recommend import WORLD, learned
 from benchmarks.merged import ones
-from finetune.bridge import item_ties
+from benchmarks.nearest import nearest
 from graphrec.cli.config import RunConfig, load_config
 from graphrec.cli.examples import example_folder
 from graphrec.cli.worth_arms import shuffle_tails
 from graphrec.cli.worth_measure import paired_p
 from graphrec.core.progress import logger
 from graphrec.core.tracking import NullTracker
-from graphrec.core.types import FloatArray, IntArray, Scorer
+from graphrec.core.types import IntArray, Scorer
 from graphrec.core.workspace import Workspace
 from graphrec.data.dataset import Dataset, Events, Triples
 from graphrec.data.simulate import plant
@@ -192,7 +192,7 @@ def apart(graph: MultiDomainGraph) -> MultiDomainGraph:
 def measured(data: Data, arm: str) -> dict[str, Values]:
     """Train one arm and rank; {domain/metric: one value per user asked about}."""
     if arm == NEAREST:
-        return _ranked(data, data.graph(RAW), _nearest)
+        return _ranked(data, data.graph(RAW), lambda graph, domain: nearest(graph, domain, _had(graph, domain)))
     graph, config = data.graph(arm), data.config.pretrain
     domains = data.bed.trained or tuple(graph.catalog)
     with Workspace.temporary() as work:
@@ -230,26 +230,6 @@ def _ranked(
 def _had(graph: MultiDomainGraph, domain: str) -> csr_array:
     events, catalog = graph.events[domain], graph.catalog[domain]
     return ones(events.user, np.searchsorted(catalog, events.item), (graph.num_users, len(catalog)))
-
-
-def _nearest(graph: MultiDomainGraph, domain: str) -> Scorer:
-    ties = item_ties(graph)[graph.catalog[domain]]
-    idf = np.log1p(ties.shape[0] / np.maximum(np.bincount(ties.indices, minlength=ties.shape[1]), 1))
-    ties = csr_array(ties.multiply(idf[None, :].astype(np.float32)))
-    length = np.sqrt(np.asarray(ties.multiply(ties).sum(axis=1))).ravel()
-    ties = csr_array(ties.multiply(1 / np.maximum(length, 1e-9)[:, None]))
-    return _Nearest(csr_array(_had(graph, domain) @ ties), ties)
-
-
-@dataclass(frozen=True)
-class _Nearest:
-    """`profile` [num_users, num_entities] are sums over what users had, `item` [num_items, num_entities]."""
-
-    profile: csr_array
-    item: csr_array
-
-    def score(self, users: IntArray) -> FloatArray:
-        return np.asarray((self.profile[users] @ self.item.T).toarray(), dtype=np.float32)
 
 
 def main() -> None:
