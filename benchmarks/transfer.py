@@ -8,12 +8,14 @@ A cell is (set, target, regime, seed). `warm` is leave-last-out, every domain's 
 events in the target of a fifth of the users whom other domains know, `k` all but the first k of a fifth of its users; a
 tenth more serves as validation. `items` hides all events of a tenth of the target's items, and of another tenth for
 validation: knowledge alone can place these (`cold_items`), and the baseline is whose entities are alike. Sources are
-pretrained on without any event of the target, once per target and seed for all regimes but `warm` and `items`. `select` and `adapt` choose on validation, test events are ranked once, among all items of the
-target that are new to the user. Baselines learn from train and validation events of the target alone (`own`) or of all
-domains (`merged`); `cooccurrence` counts, for each item, the users who had it and an item of the asked user. With
-`--oracle` every subset of sources is adapted and judged on test. With `--disjoint` every user keeps one domain, drawn
-by seed, so that entities are the only bridge; with `--no-knowledge` there is none. Cells stand in `--out`, one file
-each, so that a killed run goes on with the next; several processes may share the work by `--part i/n`.
+pretrained on without any event of the target, once per target and seed for all regimes but `warm` and `items`.
+
+`select` and `adapt` choose on validation, test events are ranked once, among all items of the target that are new to
+the user. Baselines learn from train and validation events of the target alone (`own`) or of all domains (`merged`);
+`cooccurrence` counts, for each item, the users who had it and an item of the asked user. With `--oracle` every subset
+of sources is adapted and judged on test. With `--disjoint` every user keeps one domain, drawn by seed, so that entities
+are the only bridge; with `--no-knowledge` there is none. Cells stand in `--out`, one file each, so that a killed run
+goes on; several processes may share the work by `--part i/n`.
 """
 
 import argparse
