@@ -105,9 +105,10 @@ def _regret(cells: Sequence[JSON]) -> Iterator[str]:
         ours = statistics.mean(row["models"][OURS][METRIC])
         chosen = means["+".join(row["chosen"]) or "none"]
         regrets.append(1 - ours / means[best])
-        # The base without sources is the guard's: it is trained whatever is searched.
-        shares.append(row["seconds"]["select"] / row["oracle"]["seconds"])
-        whole.append(shares[-1] + row["seconds"].get("base", 0.0) / row["oracle"]["seconds"])
+        # The base without sources is the guard's: it is trained whatever is searched, and by the oracle too.
+        base, every = row["seconds"]["base"], row["oracle"]["seconds"]
+        shares.append(row["seconds"]["select"] / (every - base))
+        whole.append((row["seconds"]["select"] + base) / every)
         name = "-".join(map(str, row["cell"].values()))
         yield (
             f"| {name} | {best} | {means[best]:.4f} | {chosen:.4f} | {ours:.4f} | {100 * regrets[-1]:.1f} % | "
@@ -115,7 +116,10 @@ def _regret(cells: Sequence[JSON]) -> Iterator[str]:
         )
     yield ""
     regret, share, both = (100 * statistics.mean(values) for values in (regrets, shares, whole))
-    yield f"- Mean regret {regret:.1f} %; time of select by the oracle's {share:.0f} %, {both:.0f} % with the base."
+    yield (
+        f"- Mean regret {regret:.1f} %; select takes {share:.0f} % of the oracle's time, {both:.0f} % where the base "
+        "without sources counts on both sides."
+    )
 
 
 def _spread(values: Sequence[float]) -> str:

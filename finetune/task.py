@@ -80,6 +80,11 @@ class TransferTask:
         # Scores are already logits: the scale of the own view stands for the temperature.
         self.loss_of = SampledSoftmax(1.0)
 
+    @property
+    def _blanks(self) -> bool:
+        # What describes an item can only learn to stand for it where the encoder is trained.
+        return self.config.cold_items and "encoder" in self.tuned
+
     def parameters(self) -> dict[str, torch.nn.Parameter]:
         """Return what is trained: without the encoder's own gate, which has nothing to weigh with one domain."""
         return {
@@ -107,7 +112,7 @@ class TransferTask:
     def loss(self, batch: Batch) -> torch.Tensor:
         """Return the sampled softmax of the left-out events; a negative that is the positive does not count."""
         encoder = self.model.encoder
-        encoder.blank(self.config.cold_dropout, batch.seed if self.config.cold_items else None)
+        encoder.blank(self.config.cold_dropout, batch.seed if self._blanks else None)
         nodes = encoder.nodes()
         encoder.blank(0.0, None)
         z = self.model.users(nodes, batch.bags, batch.views)  # [num_rows, dim]
@@ -161,7 +166,7 @@ def fit_own(
 ) -> tuple[MultiDomainEncoder, FitResult]:
     """Train the target's own encoder without sources; on the train events validation chooses the epoch."""
     encoder = new_encoder(target, config, seed)
-    _advise(target, config, history)
+    _advise(target, config, history, encoder)
     if config.cold_items:
         begin_cold(encoder, target.histories(history), [np.arange(target.num_items, dtype=np.int64)])
     model = Transfer(encoder, target, {}, {OWN: 1 / config.temperature})
@@ -173,16 +178,16 @@ def fit_own(
     return encoder, result
 
 
-def _advise(target: Target, config: ModelConfig, history: str) -> None:
+def _advise(target: Target, config: ModelConfig, history: str, encoder: MultiDomainEncoder) -> None:
     """Tell whoever validates on items without an event that these can be placed."""
     asked = target.valid[1]
-    if config.cold_items or history != TRAIN or not len(asked) or not target.graph.knowledge:
+    if config.cold_items or history != TRAIN or not len(asked):
         return
-    unmet = float((~np.isin(asked, target.histories(TRAIN).item)).mean())
+    unmet = float((np.isin(asked, encoder.described) & ~np.isin(asked, target.histories(TRAIN).item)).mean())
     if unmet >= _MANY_UNMET:
         logger.warning(
             "%s: %.0f %% of the validation events are of items without a train event: set select.model.cold_items and "
-            "adapt.model.cold_items to true, so that knowledge places these",
+            "adapt.model.cold_items to true, so that the triples on them place them",
             target.domain,
             100 * unmet,
         )

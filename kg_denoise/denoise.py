@@ -103,15 +103,16 @@ class _Combined:
 
     def heard(self, evidence: Evidence, config: DenoiseConfig, labels: IntArray, seed: int) -> tuple["_Combined", JSON]:
         """Add what votes and confidences say, and what people do; take people's word for the triples they judged."""
+        found, summary = self._with_testimony(evidence, config, labels if (labels >= 0).any() else None, seed)
         if not (labels >= 0).any():
-            return self._with_testimony(evidence, config, None, seed)
-        bent = self._bent(labels, seed)
-        found, summary = bent._with_testimony(evidence, config, labels, seed)
-        if summary["how"] != REGRESSION:
-            # Reliabilities that labels did not teach: then labels correct what comes out.
-            found, summary = self._with_testimony(evidence, config, labels, seed)
-            found = found._bent(labels, seed)
-        known = np.select([labels == 1, labels == 0], [_KNOWN, -_KNOWN], found.log_odds)
+            return found, summary
+        if summary["how"] == REGRESSION:
+            # The regression has learnt from the labels already; the signals alone have to where nobody spoke.
+            spoken = found.log_odds != self.log_odds
+            refitted = np.where(spoken, found.log_odds, self._bent(labels, seed))
+        else:
+            refitted = found._bent(labels, seed)
+        known = np.select([labels == 1, labels == 0], [_KNOWN, -_KNOWN], refitted)
         return found._moved_to(known, LABELS), summary
 
     def _with_testimony(
@@ -130,18 +131,13 @@ class _Combined:
             return self, found.summary
         return self._moved_to(self.log_odds + found.log_ratio, TESTIMONY), found.summary
 
-    def _bent(self, labels: IntArray, seed: int) -> "_Combined":
-        """Bend everything by what people said."""
-        return self._moved_to(bend(self.log_odds, self.said, self.table.relation, labels, seed=seed).log_odds, LABELS)
+    def _bent(self, labels: IntArray, seed: int) -> FloatArray:
+        return bend(self.log_odds, self.said, self.table.relation, labels, seed=seed).log_odds
 
     def _moved_to(self, log_odds: FloatArray, name: str) -> "_Combined":
         log_odds = log_odds.astype(np.float32)
-        moved = (log_odds - self.log_odds)[:, None]
-        if name in self.names:
-            said = self.said.copy()
-            said[:, [self.names.index(name)]] += moved
-            return replace(self, log_odds=log_odds, said=said)
-        return replace(self, log_odds=log_odds, names=(*self.names, name), said=np.concatenate([self.said, moved], 1))
+        said = np.concatenate([self.said, (log_odds - self.log_odds)[:, None]], axis=1)
+        return replace(self, log_odds=log_odds, names=(*self.names, name), said=said)
 
 
 def _nothing() -> DenoiseResult:

@@ -76,7 +76,7 @@ def weigh(
 ) -> Testimony:
     """Weigh what was said of `triples` (no triple twice), whose rows `votes` speaks of.
 
-    All other arrays are [num_triples]: `prior_log_odds` from evidence independent of the testimony, `confidence`
+    All other arrays are [num_triples]: `prior_log_odds` from evidence independent of testimony and labels, `confidence`
     (NaN: none), `source` a number of who wrote the row (-1: unknown), `labels` 1 true, 0 wrong, -1 unknown. Labels hold
     the hidden truth where they are known; the ratio of a labelled triple is still that of its testimony alone, but not
     blind to its label, so a fair test leaves a fold's labels out. `seed` draws the folds that choose the ridge.

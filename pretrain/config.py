@@ -54,8 +54,8 @@ class PretrainConfig:
         default=0.8,
         ge=0,
         lt=1,
-        help="Chance, with `cold_items`, that a step offers an item without its own vector, so that what describes it "
-        "learns to stand for it (one process).",
+        help="Chance, with `cold_items`, that a step offers an item that triples or a text describe without its own "
+        "vector, so that these learn to stand for it (one process; not lightgcn).",
     )
     start_from: str | None = option(
         default=None,

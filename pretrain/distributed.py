@@ -72,6 +72,8 @@ def fit_distributed(
             _write_part(parts, task, graph, rank, size)
         files.write_json(parts.folder / JOB, job)
     logger.info("pretrain: %d processes share %s", size, parts.folder)
+    if config.cold_items and config.cold_dropout:
+        logger.warning("pretrain.cold_dropout is for one process: %d processes offer every item as it is", size)
     for machine in range(1, config.distributed.machines):
         logger.info("start on machine %d: %s", machine, shlex.join(_command(config.distributed, parts, machine)))
     if subprocess.run(_command(config.distributed, parts, 0), env=_environment()).returncode:

@@ -14,6 +14,7 @@ from graphrec.core.types import JSON
 from graphrec.core.workspace import Workspace
 from graphrec.data.dataset import load_dataset
 from graphrec.encoders.base import MultiDomainEncoder
+from graphrec.encoders.cold import begin_entities
 from graphrec.encoders.pretrained import FULL, TRAIN, Pretrained
 from graphrec.encoders.registry import make_encoder
 from graphrec.graph.graph import MultiDomainGraph
@@ -107,6 +108,8 @@ def train(
     task = PretrainTask(encoder, graph, config, validation, seed)
     # After the task, which blanks cold items: what the earlier run knew of them stays.
     started = {"start": start.put_into(encoder, config.encoder.kind)} if start else {}
+    if start and config.cold_items:
+        begin_entities(encoder, histories, start.row[graph.num_items :] < 0)
     if not config.distributed.alone:
         regime = Regime(name="sampled", why="several processes", full_bytes=full_bytes(encoder))
         result = fit_distributed(task, graph, config, seed=seed, workspace=workspace)

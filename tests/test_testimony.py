@@ -214,6 +214,21 @@ def test_labels_teach_what_shared_errors_are_worth() -> None:
     assert gaps[1] < 0.03 < gaps[0]
 
 
+@pytest.mark.parametrize("worth", [0.0, 2.0])
+def test_labels_choose_how_much_of_a_prior_is_taken_over(worth: float) -> None:
+    truth, said = planted(RATES)
+    labels, rest = np.where(np.arange(N) < 300, truth, -1), np.arange(N) >= 300
+    prior = (worth * (2 * truth - 1) + np.random.default_rng(8).normal(0, 3, N)).astype(np.float32)
+    found = weigh(ballots(said), table(N), ALONE, prior_log_odds=prior, labels=labels)
+    alone = weigh(ballots(said), table(N), ALONE, labels=labels)
+    with_prior, without = (
+        np.logaddexp(0, np.where(truth == 1, -odds, odds))[rest].mean()
+        for odds in (prior + found.log_ratio, alone.base_log_odds[table(N).relation] + alone.log_ratio)
+    )
+    fixed = np.logaddexp(0, np.where(truth == 1, -1, 1) * (prior + alone.log_ratio))[rest].mean()
+    assert with_prior < without + 0.01 < fixed if not worth else with_prior < without
+
+
 def replaced(found: testimony.Testimony, rows: slice) -> testimony.Testimony:
     return testimony.Testimony(
         log_ratio=found.log_ratio[rows], base_log_odds=found.base_log_odds, voters=found.voters, summary=found.summary

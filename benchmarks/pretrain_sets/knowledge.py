@@ -11,8 +11,8 @@ test part is ranked once, in every domain that is named.
 
 In the sets called `disjoint` every user keeps one domain, drawn by seed, so that entities are the only bridge. In those
 called `cold` a tenth of the items lost all their events, and `nearest` ranks items by how alike their entities are to
-those of the user's items (cosine, idf). Differences are paired over users, whose values are means over seeds. Cells
-stand in `--out`, so that a killed run goes on.
+those of the user's items (cosine, idf). Differences are paired over users, whose values are means over the seeds and
+domains that asked for them. Cells stand in `--out`, so that a killed run goes on.
 """
 
 import argparse
@@ -223,6 +223,7 @@ def _ranked(
         user, place = data.asked(graph, domain)
         if len(user):
             ranks = rank(scorer(graph, domain), user, place, _had(graph, domain)).ranks
+            found[f"{domain}/user"] = np.unique(ranks.user).astype(np.float64)
             found |= {f"{domain}/{name}": measure(ranks, k) for name, (measure, k) in METRICS.items()}
     return found
 
@@ -242,8 +243,9 @@ def main() -> None:
             for arm in data.arms:
                 path = options.out / f"{name}-{arm}-{seed}.npz"
                 if not path.exists():
-                    part = path.with_suffix(".part.npz")
-                    np.savez_compressed(part, **measured(data, arm))  # type: ignore[arg-type]
+                    part, found = path.with_suffix(".part"), measured(data, arm)
+                    with part.open("wb") as file:
+                        np.savez_compressed(file, **found)  # type: ignore[arg-type]
                     part.replace(path)
                     logger.info("%s", path.stem)
     sys.stdout.write(table(options.out, options.sets) + "\n")
@@ -256,38 +258,41 @@ def table(folder: Path, sets: Sequence[str]) -> str:
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name in sets:
-        found: dict[str, list[Mapping[str, Values]]] = {}
-        for path in sorted(folder.glob(f"{name}-*.npz")):
-            _, arm, _ = path.stem.rsplit("-", 2)
-            found.setdefault(arm, []).append(dict(np.load(path)))
-        for arm in (NONE, RANDOM, SPLIT, NEAREST, RAW, DENOISED):
-            if arm in found and RAW in found:
-                rows.append(_row(name, arm, found))
+        found: dict[str, dict[int, Mapping[str, Values]]] = {}
+        for path in folder.glob(f"{name}-*.npz"):
+            _, arm, seed = path.stem.rsplit("-", 2)
+            found.setdefault(arm, {})[int(seed)] = dict(np.load(path))
+        rows += [
+            _row(name, arm, found)
+            for arm in (NONE, RANDOM, SPLIT, NEAREST, RAW, DENOISED)
+            if arm in found and RAW in found
+        ]
     return "\n".join(rows)
 
 
-def _row(name: str, arm: str, found: Mapping[str, Sequence[Mapping[str, Values]]]) -> str:
+def _row(name: str, arm: str, found: Mapping[str, Mapping[int, Mapping[str, Values]]]) -> str:
     means, against = [], []
+    both = sorted(set(found[arm]) & set(found[RAW]))
     for metric in METRICS:
-        each = [_users(cell, metric).mean() for cell in found[arm]]
+        each = [_joined(cell, metric).mean() for cell in found[arm].values()]
         spread = f" ± {np.std(each, ddof=1):.4f}" if len(each) > 1 else ""
         means.append(f"{np.mean(each):.4f}{spread}")
-        # In a disjoint set other users are asked about with every seed: then all of them count, once each.
-        seeds = min(len(found[arm]), len(found[RAW]))
-        pair = {arm_: [_users(cell, metric) for cell in found[arm_][:seeds]] for arm_ in (arm, RAW)}
-        alike = len({len(values) for values in pair[arm]}) == 1 and not name.endswith("disjoint")
-        joined = {a: np.mean(values, axis=0) if alike else np.concatenate(values) for a, values in pair.items()}
         if arm == RAW:
             against += ["", ""]
-        else:
-            gain = Bootstrap.draw(joined, 0).difference(RAW, arm)
-            p = paired_p(joined[RAW] - joined[arm])
-            against += [f"{gain.mean:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})", f"{p:.2g}"]
+            continue
+        # One value per user, whatever seeds and domains asked for them.
+        user = np.concatenate([_joined(found[arm][seed], "user") for seed in both]).astype(np.int64)
+        pair = {a: np.concatenate([_joined(found[a][seed], metric) for seed in both]) for a in (arm, RAW)}
+        _, row = np.unique(user, return_inverse=True)
+        mean = {a: np.bincount(row, weights=values) / np.bincount(row) for a, values in pair.items()}
+        gain = Bootstrap.draw(mean, 0).difference(RAW, arm)
+        p = paired_p(mean[RAW] - mean[arm])
+        against += [f"{gain.mean:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})", f"{p:.2g}"]
     return f"| {name} | {arm} | {len(found[arm])} | {' | '.join([*means, *against])} |"
 
 
-def _users(cell: Mapping[str, Values], metric: str) -> Values:
-    return np.concatenate([values for key, values in cell.items() if key.endswith(f"/{metric}")])
+def _joined(cell: Mapping[str, Values], what: str) -> Values:
+    return np.concatenate([values for key, values in cell.items() if key.endswith(f"/{what}")])
 
 
 def _arguments() -> argparse.Namespace:

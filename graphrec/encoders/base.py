@@ -131,10 +131,15 @@ class MultiDomainEncoder(torch.nn.Module):
         row, column = np.searchsorted(self.touched.cpu().numpy(), ends)
         return np.stack([entries(self.adjacency, row, column), entries(self.adjacency, column, row)])
 
-    def blank(self, share: float, seed: int | None) -> None:
-        """Offer a `share` of the items that something else describes without their own vectors; None ends it.
+    @property
+    def described(self) -> IntArray:
+        """The items that `blank` can do without the own vectors of."""
+        return np.empty(0, dtype=np.int64)
 
-        Which ones `seed` decides. Of no consequence where an item has no vector of its own for being offered.
+    def blank(self, share: float, seed: int | None) -> None:
+        """Offer a `share` of the items `described` without their own vectors, which ones `seed` decides; None ends it.
+
+        Of no consequence where an item has no vector of its own for being offered.
         """
 
     def users(self, views: torch.Tensor, domain: int, on: torch.Tensor | None = None) -> torch.Tensor:
@@ -196,7 +201,8 @@ def start_vectors(
 ) -> torch.Tensor:
     """Return the first vectors of items and entities, `[num_items + num_entities, dim]`.
 
-    Entities begin at zero: at first an entity is what its items are, and one without items stays zero.
+    Entities begin at zero: at first an entity is what its items are, and one without items stays zero. `cold.py` has
+    what `cold_items` does to them.
     The start `spectral` looks at the train events of all domains, which the users they share tie together.
     """
     first = np.zeros((graph.num_items + graph.num_entities, options.dim), dtype=np.float32)

@@ -21,13 +21,23 @@ from graphrec.graph.knowledge import Knowledge
 @torch.no_grad()
 def begin_cold(encoder: MultiDomainEncoder, histories: Histories, catalogs: Sequence[IntArray]) -> None:
     """Let the items of `catalogs` that `histories` do not have begin at zero, and entities as means of the others."""
-    met = np.zeros(encoder.num_items, dtype=np.bool_)
-    met[histories.item] = True
-    cold = torch.from_numpy(np.setdiff1d(np.concatenate(catalogs), np.flatnonzero(met)))
-    mean = _means_of(encoder.knowledge, met, encoder.num_nodes)
+    cold = torch.from_numpy(np.setdiff1d(np.concatenate(catalogs), histories.item))
     for table in encoder.item_parameters():
         table[cold.to(table.device)] = 0
-        table[encoder.num_items :] = torch.from_numpy(mean @ table[: encoder.num_items].cpu().numpy()).to(table)
+    begin_entities(encoder, histories, np.ones(encoder.num_nodes - encoder.num_items, dtype=np.bool_))
+
+
+@torch.no_grad()
+def begin_entities(encoder: MultiDomainEncoder, histories: Histories, which: BoolArray) -> None:
+    """Let entities, those of `which` [num_entities], begin as the mean of their items in `histories`, zero without."""
+    if not encoder.kg_weight:
+        return
+    met, rows = np.zeros(encoder.num_items, dtype=np.bool_), torch.from_numpy(np.flatnonzero(which))
+    met[histories.item] = True
+    mean = _means_of(encoder.knowledge, met, encoder.num_nodes)[which]
+    for table in encoder.item_parameters():
+        first = torch.from_numpy(mean @ table[: encoder.num_items].cpu().numpy()).to(table)
+        table[rows.to(table.device) + encoder.num_items] = first
 
 
 def _means_of(knowledge: Knowledge, met: BoolArray, num_nodes: int) -> csr_array:

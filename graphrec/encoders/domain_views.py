@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from graphrec.core.seeds import chance_of
-from graphrec.core.types import BoolArray, IntArray
+from graphrec.core.types import IntArray
 from graphrec.encoders.bag_sum import bag_sum
 from graphrec.encoders.base import MultiDomainEncoder, Nodes, start_vectors
 from graphrec.encoders.config import ViewsConfig
@@ -43,7 +43,7 @@ class DomainViews(MultiDomainEncoder):
     ) -> None:
         super().__init__(graph, domains, options, reach=options.reach)
         self.read_from: Read | None = None
-        self.blanked: tuple[float, int] | None = None
+        self.blanked: torch.Tensor | None = None
         first = start_vectors(graph, histories, domains, options, seed)
         self.context = torch.nn.Parameter(first)
         self.score = torch.nn.Parameter(first.clone())
@@ -52,33 +52,32 @@ class DomainViews(MultiDomainEncoder):
 
     def nodes(self) -> Nodes:
         """Return the vectors of all items and entities after one step over the knowledge graph."""
-        return Nodes(self.spread(self.context), self.spread(self.own_score))
-
-    @property
-    def own_score(self) -> torch.Tensor:
-        """The table `score`, as far as it is not blanked."""
-        kept = self._kept(np.arange(self.num_nodes, dtype=np.int64))
-        return self.score if kept is None else self.score * kept
+        return Nodes(self.spread(self.context), self.without_own(self.spread(self.score)))
 
     @cached_property
-    def described(self) -> BoolArray:
-        """Which nodes something but their own vector describes, `[num_nodes]`: items with knowledge."""
-        found = np.zeros(self.num_nodes, dtype=np.bool_)
-        if self.kg_weight:
-            found[np.concatenate([self.knowledge.source, self.knowledge.target])] = True
-        found[self.num_items :] = False
-        return found
+    def described(self) -> IntArray:
+        """The items that something but their own vector describes, ascending: those with knowledge."""
+        if not self.kg_weight:
+            return np.empty(0, dtype=np.int64)
+        touched = np.unique(np.concatenate([self.knowledge.source, self.knowledge.target]))
+        return touched[touched < self.num_items]
 
     def blank(self, share: float, seed: int | None) -> None:
         """See `MultiDomainEncoder.blank`."""
-        self.blanked = None if seed is None or not share else (share, seed)
+        drawn = seed is not None and chance_of(self.described, seed) < share
+        self.blanked = torch.from_numpy(self.described[drawn]).to(self.gate.device) if np.any(drawn) else None
 
-    def _kept(self, nodes: IntArray) -> torch.Tensor | None:
+    def without_own(self, score: torch.Tensor) -> torch.Tensor:
+        """Take the own vectors of blanked items off `score` [num_nodes, dim]; as neighbours they are what they were."""
+        if self.blanked is None:
+            return score
+        return score.index_add(0, self.blanked, self.score.index_select(0, self.blanked), alpha=-1)
+
+    def _kept(self, node: IntArray) -> torch.Tensor | None:
         if self.blanked is None:
             return None
-        share, seed = self.blanked
-        kept = ~self.described[nodes] | (chance_of(nodes, seed) >= share)
-        return torch.from_numpy(kept.astype(np.float32)).to(self.gate.device)[:, None]
+        kept = ~torch.isin(torch.from_numpy(node).to(self.blanked.device), self.blanked, assume_unique=True)
+        return kept.to(self.score.dtype)[:, None]
 
     def part(self, bags: Bags, offered: IntArray, fanout: int, rng: np.random.Generator) -> Part:
         """Return the items of the bags, the offered ones, and the knowledge around both."""
@@ -92,7 +91,7 @@ class DomainViews(MultiDomainEncoder):
         context, score = part.context, part.score
         return Nodes(
             gather(self.context, context, self.kg_weight, self.read_from),
-            gather(self.score, score, self.kg_weight, self.read_from, self._kept(score.read)),
+            gather(self.score, score, self.kg_weight, self.read_from, self._kept(score.node)),
             context_place=context.places(self.gate.device),
             score_place=score.places(self.gate.device),
         )

@@ -45,7 +45,7 @@ class Hetero(DomainViews):
     def nodes(self) -> Nodes:
         """Return the vectors of all items and entities after all steps over the triples."""
         shown = self._whole if self.shown is None else self.shown
-        return Nodes(self._heard(self.context, shown), self._heard(self.own_score, shown))
+        return Nodes(self._heard(self.context, shown), self.without_own(self._heard(self.score, shown)))
 
     def hide(self, edges: BoolArray | None) -> None:
         """Leave `edges` out, see `MultiDomainEncoder.hide`."""

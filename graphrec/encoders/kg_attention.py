@@ -55,7 +55,7 @@ class KGAttention(DomainViews):
         if not self.kg_weight or not len(self.trust):
             return Nodes(self.context, self.score)
         share = self.attention(self.context)
-        return Nodes(self._attended(self.context, share), self._attended(self.own_score, share))
+        return Nodes(self._attended(self.context, share), self.without_own(self._attended(self.score, share)))
 
     def hide(self, edges: BoolArray | None) -> None:
         """Leave `edges` out, see `MultiDomainEncoder.hide`."""

@@ -106,16 +106,17 @@ def gather(
 ) -> torch.Tensor:
     """Return `table` at `rows.node` plus `near_weight` times the weighted sum of the neighbours, `[num_rows, dim]`.
 
-    `kept` [num_read, 1] is 0 for rows of the table that count as zero.
+    `kept` [num_rows, 1] is 0 for nodes whose own vector does not count; as neighbours they do.
     """
     ids = torch.from_numpy(rows.read).to(table.device)
     vector = embedding(ids, table, sparse=True) if read is None else read(ids, table)
-    vector = vector if kept is None else vector * kept
     if not len(rows.near):
-        return vector
+        return vector if kept is None else vector * kept
     arrays = (rows.own, rows.near, rows.weight * np.float32(near_weight), rows.start)
     parts = (torch.from_numpy(array).to(table.device) for array in arrays)
     added: torch.Tensor = _AddNear.apply(vector, *parts)  # type: ignore[no-untyped-call]
+    if kept is not None:
+        added = added - (1 - kept) * vector.index_select(0, torch.from_numpy(rows.own).to(table.device))
     return added
 
 

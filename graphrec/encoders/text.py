@@ -10,11 +10,12 @@ W each, which begin alike and at random, keeping lengths on average: what reads 
 
 from functools import cached_property
 
+import numpy as np
 import torch
 
 from graphrec.core.errors import ConfigError
 from graphrec.core.seeds import derive_seed
-from graphrec.core.types import BoolArray
+from graphrec.core.types import IntArray
 from graphrec.encoders.base import Nodes
 from graphrec.encoders.config import EncoderConfig
 from graphrec.encoders.domain_views import DomainViews
@@ -51,15 +52,13 @@ class Text(DomainViews):
 
     def nodes(self) -> Nodes:
         """Return the vectors of all items and entities after one step over the knowledge graph."""
-        context, score = self._told(self.context, self.adapter_context), self._told(self.own_score, self.adapter_score)
-        return Nodes(self.spread(context), self.spread(score))
+        context, score = self._told(self.context, self.adapter_context), self._told(self.score, self.adapter_score)
+        return Nodes(self.spread(context), self.without_own(self.spread(score)))
 
     @cached_property
-    def described(self) -> BoolArray:
-        """Which items knowledge or a text describes, `[num_nodes]`."""
-        found = super().described.copy()
-        found[: self.num_items] |= self.text.any(dim=1).cpu().numpy()
-        return found
+    def described(self) -> IntArray:
+        """The items that knowledge or a text describes, ascending."""
+        return np.union1d(super().described, np.flatnonzero(self.text.any(dim=1).cpu().numpy()))
 
     def others(self) -> dict[str, torch.Tensor]:
         """Return W of both tables, see `MultiDomainEncoder.others`."""

@@ -23,6 +23,6 @@ class FitConfig:
     precision: str = option(
         default="highest",
         choices=("highest", "high", "medium"),
-        help="Of the products of matrices: float32; TF32; bfloat16. The last two where the hardware has them, sums and "
-        "parameters stay float32 (torch.set_float32_matmul_precision).",
+        help="Of the products of matrices: float32; high and medium are TF32 on a GPU, medium is bfloat16 on a "
+        "processor that has it. Sums and parameters stay float32 (torch.set_float32_matmul_precision).",
     )

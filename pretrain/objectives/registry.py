@@ -74,6 +74,11 @@ def _problems(config: PretrainConfig) -> list[str]:
             "pretrain.uncertainty: does not go with objectives.align_uniform, whose loss can be negative, so that a "
             "domain's weight would grow without end; leave one of them out"
         )
+    if config.cold_items and config.cold_dropout and weights.kg_view:
+        problems.append(
+            "pretrain.objectives.kg_view: holds the own vector of an item against its knowledge, and with cold_items a "
+            "step offers items without it; set cold_dropout to 0 or leave one of them out"
+        )
     if config.popularity and not (weights.ranking and config.loss == "sampled_softmax"):
         problems.append(
             "pretrain.popularity: is for objectives.ranking with loss: sampled_softmax, as no other loss has logits to "

@@ -93,7 +93,7 @@ def _notes(found: JSON) -> Iterator[str]:
         names = ", ".join(found["behaviour_relations"])
         yield f"Made from behaviour, so a gain from them is no gain from knowledge: {names}."
     if found["cold_items"]:
-        yield "Items without a training event began at zero and were no negatives: knowledge alone places them."
+        yield "Items without a training event began at zero, as no negatives: knowledge alone places them (cold_items)."
     if found["num_last_epoch"]:
         yield (
             f"{found['num_last_epoch']} of {found['seeds'] * len(found['arms'])} trainings were best at the last epoch "
