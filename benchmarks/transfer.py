@@ -20,6 +20,7 @@ goes on; several processes may share the work by `--part i/n`.
 
 import argparse
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ from itertools import chain, combinations
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 from scipy.sparse import csr_array
 
 from benchmarks.merged import Part, ones
@@ -48,10 +50,11 @@ from graphrec.core.source import source_hash
 from graphrec.core.tracking import NullTracker
 from graphrec.core.types import JSON, FloatArray, IntArray, Scorer
 from graphrec.core.workspace import Workspace
+from graphrec.data.dataset import Dataset
 from graphrec.encoders.pretrained import TRAIN, Pretrained
 from graphrec.graph.build import build_graph
 from graphrec.graph.graph import MultiDomainGraph
-from graphrec.metrics.measures import ndcg, recall
+from graphrec.metrics.measures import Values, ndcg, recall
 from graphrec.metrics.ranking import rank
 from graphrec.metrics.scorers import VectorScorer
 from graphrec.stages.ingest import ingest, read
@@ -71,8 +74,12 @@ SETS: Mapping[str, Sequence[str]] = {
 SPLIT = ("amazon5_time", "xmrec5")
 """Sets whose split is given by their configuration: they have the regime `warm` alone."""
 
+LISTED: Mapping[tuple[str, str], str] = {("xmrec5", "t1"): "xmrec5/t1/valid_run.tsv.gz"}
+"""(set, target) -> the file, below the folder of the sets, that lists a hundred candidates for each test user."""
+
 MERGED, OWN = ("rp3beta", "ials", "cooccurrence"), ("popularity", "rp3beta", "item_knn")
 METRICS = {"ndcg@10": (ndcg, 10), "recall@20": (recall, 20)}
+AMONG = "ndcg@10 among the listed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +123,8 @@ class World:
     graph: MultiDomainGraph
     user: IntArray
     item: IntArray
+    listed: IntArray | None = None
+    """The candidates of each test user, ascending, as catalogue positions, [num_test_users, 100], -1 for none."""
 
     @classmethod
     def of(cls, cell: Cell, options: argparse.Namespace) -> "World":
@@ -134,7 +143,9 @@ class World:
             events = {d: e.where(home[e.user] == n) for n, (d, e) in enumerate(graph.events.items())}
             graph, stays = replace(graph, events=events), home[user] == list(graph.events).index(cell.target)
             user, place = user[stays], place[stays]
-        return cls(cell, config, graph, user, place)
+        name = LISTED.get((cell.set, cell.target))
+        listed = None if name is None else _listed(name, built.dataset, graph.catalog[cell.target], np.unique(user))
+        return cls(cell, config, graph, user, place, listed)
 
     @property
     def sources(self) -> list[str]:
@@ -158,7 +169,34 @@ class World:
     def measured(self, scorer: Scorer) -> dict[str, list[float]]:
         """Return each metric by user, for the users who are asked about."""
         ranks = rank(scorer, self.user, self.item, self.seen).ranks
-        return {name: measure(ranks, k).tolist() for name, (measure, k) in METRICS.items()}
+        found = {name: measure(ranks, k).tolist() for name, (measure, k) in METRICS.items()}
+        return found if self.listed is None else found | {AMONG: self._among(scorer, self.listed).tolist()}
+
+    def _among(self, scorer: Scorer, listed: IntArray) -> Values:
+        users, first = np.unique(self.user, return_index=True)
+        assert len(users) == len(self.user), "one test event for each user"
+        rank = np.empty(len(users))
+        for start in range(0, len(users), 1024):
+            part = slice(start, start + 1024)
+            score, items, own = scorer.score(users[part]), listed[part], self.item[first[part], None]
+            told, other = np.take_along_axis(score, items, axis=1), (items >= 0) & (items != own)
+            taken = np.take_along_axis(score, own, axis=1)
+            rank[part] = ((told > taken) & other).sum(axis=1) + 0.5 * ((told == taken) & other).sum(axis=1)
+        return np.asarray(np.where(rank < 10, 1 / np.log2(rank + 2), 0.0))
+
+
+def _listed(name: str, dataset: Dataset, catalog: IntArray, users: IntArray) -> IntArray:
+    """Read who is to be ranked for among which items; a row for each of `users`."""
+    path = Path(os.environ["GRAPHREC_DATA"]) / name
+    table = pl.read_csv(path, separator="\t", has_header=False, new_columns=["user", "items"])
+    table = table.with_columns(pl.col("items").str.split(",")).filter(pl.col("items").list.len() == 100)
+    user = dataset.users.find(table["user"])
+    item = dataset.items.find(table["items"].explode()).reshape(-1, 100)
+    place = np.minimum(np.searchsorted(catalog, item), len(catalog) - 1)
+    order = np.argsort(user)
+    row = order[np.searchsorted(user[order], users)]
+    assert (user[row] == users).all(), "every test user has candidates"
+    return np.where(catalog[place] == item, place, -1)[row].astype(np.int64)
 
 
 def main() -> None:

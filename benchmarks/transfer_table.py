@@ -78,6 +78,12 @@ def _summary(cells: Sequence[JSON]) -> Iterator[str]:
     yield f"- Seconds a cell: {told}; trials {statistics.mean(row['trials'] for row in cells):.0f}."
     if (versions := len({tuple(row["code"]) for row in cells})) > 1:
         yield f"- These cells were measured by {versions} different versions of the code."
+    for row in cells:
+        for metric in row["models"][OURS]:
+            if "among" in metric:
+                means = {name: statistics.mean(found[metric]) for name, found in row["models"].items()}
+                told = ", ".join(f"{name} {mean:.4f}" for name, mean in sorted(means.items(), key=lambda nm: -nm[1]))
+                yield f"- {'-'.join(map(str, row['cell'].values()))}, {metric}: {told}."
     judged = [row for row in cells if row.get("oracle")]
     if judged:
         yield from _regret(judged)
