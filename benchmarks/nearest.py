@@ -12,21 +12,30 @@ from graphrec.graph.graph import MultiDomainGraph
 
 @dataclass(frozen=True)
 class Nearest:
-    """`profile` [num_users, num_entities] are sums over what users had, `item` [num_items, num_entities] unit rows."""
+    """`profile` [num_users, num_entities] are sums over what users had, `item` [num_items, num_entities] unit rows.
+
+    Items where `first` [num_items] is 1 come before all others.
+    """
 
     profile: csr_array
     item: csr_array
+    first: FloatArray
 
     def score(self, users: IntArray) -> FloatArray:
         """Return `[len(users), num_items]` scores."""
-        return np.asarray((self.profile[users] @ self.item.T).toarray(), dtype=np.float32)
+        score = (self.profile[users] @ self.item.T).toarray() + 1e3 * self.first
+        return np.asarray(score, dtype=np.float32)
 
 
-def nearest(graph: MultiDomainGraph, domain: str, had: csr_array) -> Nearest:
-    """Return cosines by entities (trust times idf) between the items of `domain` and what users `had` of them."""
+def nearest(graph: MultiDomainGraph, domain: str, had: csr_array, *, new_first: bool = False) -> Nearest:
+    """Return cosines by entities (trust times idf) between the items of `domain` and what users `had` of them.
+
+    With `new_first` items that nobody had come before all others, as where only these are asked for.
+    """
     ties = item_ties(graph)[graph.catalog[domain]]
     idf = np.log1p(ties.shape[0] / np.maximum(np.bincount(ties.indices, minlength=ties.shape[1]), 1))
     ties = csr_array(ties.multiply(idf[None, :].astype(np.float32)))
     length = np.sqrt(np.asarray(ties.multiply(ties).sum(axis=1))).ravel()
     ties = csr_array(ties.multiply((1 / np.maximum(length, 1e-9)).astype(np.float32)[:, None]))
-    return Nearest(csr_array(had @ ties), ties)
+    new = np.asarray(had.sum(axis=0)).ravel() == 0 if new_first else np.zeros(had.shape[1])
+    return Nearest(csr_array(had @ ties), ties, new.astype(np.float32))

@@ -7,8 +7,9 @@
 A cell is (set, target, regime, seed). `warm` is leave-last-out, every domain's test events hidden; `cold` hides all
 events in the target of a fifth of the users whom other domains know, `k` all but the first k of a fifth of its users; a
 tenth more serves as validation. `items` hides all events of a tenth of the target's items, and of another tenth for
-validation: knowledge alone can place these (`cold_items`), and the baseline is whose entities are alike. Sources are
-pretrained on without any event of the target, once per target and seed for all regimes but `warm` and `items`.
+validation: knowledge alone can place these (`cold_items`), and the baseline is whose entities are alike, with and
+without new items put first, as nothing else is asked for. Sources are pretrained on without any event of the target,
+once per target and seed for all regimes but `warm` and `items`.
 
 `select` and `adapt` choose on validation, test events are ranked once, among all items of the target that are new to
 the user. Baselines learn from train and validation events of the target alone (`own`) or of all domains (`merged`);
@@ -272,7 +273,7 @@ def measure(world: World, out: Path) -> JSON:
 def baselines(world: World, out: Path) -> JSON:
     """Fit the baselines and rank the same test events."""
     if world.cell.regime == ITEMS:
-        return _of_baselines(world, [("popularity", "own"), ("nearest", "own")])
+        return _of_baselines(world, [("nearest", "own"), ("nearest, new first", "own")])
     return _of_baselines(
         world, [(name, scope) for scope, names in (("own", OWN), ("merged", MERGED)) for name in names]
     )
@@ -336,8 +337,8 @@ def _scorer(arrays: Mapping[str, FloatArray], prefix: str) -> VectorScorer:
 def _baseline(world: World, name: str, scope: str) -> Scorer:
     if name == "cooccurrence":
         return _Cooccurrence(world.all_seen, world.seen)
-    if name == "nearest":
-        return nearest(world.graph, world.cell.target, world.seen)
+    if name.startswith("nearest"):
+        return nearest(world.graph, world.cell.target, world.seen, new_first="first" in name)
     catalog = world.graph.catalog[world.cell.target]
     history = world.seen if scope == "own" else world.all_seen
     made = make_baseline(name, BaselinesConfig()).fit(history, world.cell.seed)

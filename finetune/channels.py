@@ -4,6 +4,8 @@ score(u, i) = sum over channels c of weight_c * user_c(u) . item_c(i)
 
 own          the target's own encoder: the user's view of the target, the item's vector
 popularity   1 and log(1 + events of the item)
+new          1 and whether the item has no event at all, where validation often asks for such items: how they stand to
+             the others, which no vector says
 knowledge    the user's items of the target, and the item, as other items of the target around them in the knowledge
              graph describe them: what knowledge says without any source
 cross        which of the user's items of the target go together with which (`cross.py`)
@@ -26,10 +28,12 @@ from graphrec.core.types import FloatArray, IntArray
 from graphrec.encoders.base import MultiDomainEncoder
 from graphrec.metrics.scorers import VectorScorer
 
-OWN, POPULARITY, KNOWLEDGE = "own", "popularity", "knowledge"
+OWN, POPULARITY, NEW, KNOWLEDGE = "own", "popularity", "new", "knowledge"
 USERS, CROSS, ENTITIES = "users", "cross", "entities"
 BLOCK = 8192
 """Users encoded at a time."""
+_OFTEN = 0.2
+"""Share of the validation events from which it counts whether an item is new."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ class View:
         return np.log1p(self.count).astype(np.float32)
 
     def channels(self, parts: Parts, weight: Mapping[str, float] | None = None) -> list[Channel]:
-        """Return all channels: own, popularity, knowledge and cross where there is some, then those of the sources.
+        """Return all channels: own, popularity, new, knowledge and cross where called for, then those of the sources.
 
         Where `weight` is given, only the first two and those with a weight are made.
         """
@@ -107,6 +111,8 @@ class View:
         def add(kind: str, source: str, user: FloatArray, item: FloatArray) -> None:
             made.append(Channel(kind=kind, source=source, user=user, item=item))
 
+        if wanted(NEW) and target.share_new >= _OFTEN:
+            add(NEW, "", ones, (self.count == 0).astype(np.float32)[:, None])
         if wanted(KNOWLEDGE) and (around := target.described(self.item)) is not None:
             add(KNOWLEDGE, "", target.through(around, history, users), around)
         if wanted(CROSS) and parts.own is not None:

@@ -20,7 +20,7 @@ from functools import cached_property
 
 import numpy as np
 
-from finetune.channels import CROSS, ENTITIES, OWN, POPULARITY, USERS, Channel, Parts, View, scorer_of, spread
+from finetune.channels import CROSS, ENTITIES, NEW, OWN, POPULARITY, USERS, Channel, Parts, View, scorer_of, spread
 from finetune.config import EvidenceConfig
 from finetune.cross import Cross
 from finetune.left_out import has_view, left_out_views
@@ -209,7 +209,7 @@ class Evidence:
         if asked not in self._known:
             # The start must not depend on which subset came first, or a search that goes on would end elsewhere.
             start = self._all_weights if self.begin is None and len(asked) < len(self.channels) else self.begin
-            bounded = [i for i in asked if self.channels[i].kind not in (OWN, POPULARITY)]
+            bounded = [i for i in asked if self.channels[i].kind not in (OWN, POPULARITY, NEW)]
             found = fit_logit(self.choices, asked, start, bounded)
             used = [place for place, i in enumerate(asked) if found.weight[place] > 0 or i not in bounded]
             fit = Logit(weight=found.weight[used], error=found.error[used], value=found.value)

@@ -97,6 +97,12 @@ class Target:
         return _history(self.graph, self.domain, with_valid=history == FULL)
 
     @cached_property
+    def share_new(self) -> float:
+        """The share of the validation events that are of items without a train event."""
+        item = self.valid[1]
+        return float((~np.isin(item, self.histories(TRAIN).item)).mean()) if len(item) else 0.0
+
+    @cached_property
     def valid(self) -> tuple[IntArray, IntArray]:
         """The validation events: users and items, sorted by user."""
         events = self.graph.events[self.domain]
