@@ -12,11 +12,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy.sparse import csr_array
+from scipy.sparse.linalg import svds
 
 from graphrec.core.types import FloatArray
 from graphrec.core.vectors import unit_rows
 from graphrec.encoders.pretrained import FULL, TRAIN, Pretrained
 from graphrec.graph.graph import MultiDomainGraph
+
+_RANK = 256
+"""Dimensions of items by their entities."""
 
 _ITSELF = 2.0
 """How much an item that both domains offer counts beside its entities."""
@@ -69,3 +73,22 @@ def bridge(mine: csr_array, theirs: csr_array, item: FloatArray) -> FloatArray:
     tied = np.bincount(theirs.indices, minlength=theirs.shape[1])
     entity *= np.log1p(theirs.shape[0] / np.maximum(tied, 1)).astype(np.float32)[:, None]
     return unit_rows(np.asarray(mine @ entity, dtype=np.float32))
+
+
+def profiles(ties: csr_array) -> FloatArray | None:
+    """Return vectors whose products tell how alike items are by entities, `[num_items, rank]`; None if none is shared.
+
+    Latent semantic analysis (Deerwester et al. 1990): the largest singular vectors of `ties` [num_items, num_entities],
+    weighed by idf, rows of unit length, without entities of a single item.
+    """
+    tied = np.bincount(ties.indices, minlength=ties.shape[1])
+    ties = csr_array(ties[:, tied > 1])
+    rank = min(_RANK, min(ties.shape) - 1)
+    if rank < 1:
+        return None
+    ties = csr_array(ties.multiply(np.log1p(ties.shape[0] / tied[tied > 1]).astype(np.float32)[None, :]))
+    length = np.sqrt(np.asarray(ties.multiply(ties).sum(axis=1), dtype=np.float32)).ravel()
+    ties = csr_array(ties.multiply((1 / np.maximum(length, 1e-9))[:, None])).astype(np.float32)
+    # A start that is given makes the result the same every time.
+    left, size, _ = svds(ties, k=rank, v0=np.ones(min(ties.shape), dtype=np.float32), rng=0)
+    return np.ascontiguousarray(left * size, dtype=np.float32)

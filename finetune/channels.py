@@ -6,6 +6,8 @@ own          the target's own encoder: the user's view of the target, the item's
 popularity   1 and log(1 + events of the item)
 new          1 and whether the item has no event at all, where validation often asks for such items: how they stand to
              the others, which no vector says
+alike        the user's items of the target, and the item, by the entities they are tied to (`bridge.py`), where
+             validation often asks for new items: no vector has to be learnt for it
 knowledge    the user's items of the target, and the item, as other items of the target around them in the knowledge
              graph describe them: what knowledge says without any source
 cross        which of the user's items of the target go together with which (`cross.py`)
@@ -28,7 +30,7 @@ from graphrec.core.types import FloatArray, IntArray
 from graphrec.encoders.base import MultiDomainEncoder
 from graphrec.metrics.scorers import VectorScorer
 
-OWN, POPULARITY, NEW, KNOWLEDGE = "own", "popularity", "new", "knowledge"
+OWN, POPULARITY, NEW, ALIKE, KNOWLEDGE = "own", "popularity", "new", "alike", "knowledge"
 USERS, CROSS, ENTITIES = "users", "cross", "entities"
 BLOCK = 8192
 """Users encoded at a time."""
@@ -94,7 +96,7 @@ class View:
         return np.log1p(self.count).astype(np.float32)
 
     def channels(self, parts: Parts, weight: Mapping[str, float] | None = None) -> list[Channel]:
-        """Return all channels: own, popularity, new, knowledge and cross where called for, then those of the sources.
+        """Return all channels: own and popularity, others of the target where called for, then those of the sources.
 
         Where `weight` is given, only the first two and those with a weight are made.
         """
@@ -113,6 +115,8 @@ class View:
 
         if wanted(NEW) and target.share_new >= _OFTEN:
             add(NEW, "", ones, (self.count == 0).astype(np.float32)[:, None])
+        if wanted(ALIKE) and target.share_new >= _OFTEN and (profile := target.profile) is not None:
+            add(ALIKE, "", target.through(profile, history, users), profile)
         if wanted(KNOWLEDGE) and (around := target.described(self.item)) is not None:
             add(KNOWLEDGE, "", target.through(around, history, users), around)
         if wanted(CROSS) and parts.own is not None:

@@ -7,7 +7,7 @@ from functools import cached_property
 import numpy as np
 from scipy.sparse import csr_array
 
-from finetune.bridge import bridge, bridges, item_ties
+from finetune.bridge import bridge, bridges, item_ties, profiles
 from graphrec.core.types import FloatArray, IntArray
 from graphrec.core.vectors import unit_rows
 from graphrec.encoders.pretrained import FULL, TRAIN, Pretrained
@@ -80,6 +80,11 @@ class Target:
             return None
         around = bridge(ties[:, shared], ties[:, shared], item)
         return around if around.any() else None
+
+    @cached_property
+    def profile(self) -> FloatArray | None:
+        """The target's items by the entities they are tied to, [num_items, rank] (`bridge.profiles`); None without."""
+        return profiles(item_ties(self.graph))
 
     def through(self, bridge: FloatArray, history: str, users: IntArray) -> FloatArray:
         """Return what `users` had in the target as `bridge` describes it: unit sums over their items, or zero."""

@@ -137,6 +137,9 @@ def test_items_without_an_event_are_found_by_their_knowledge(caplog):
         same = (np.arange(40)[:, None] + np.arange(40)) % 2 == 0
         gap[cold] = alike[same].mean() - alike[~same].mean()
         assert ("without a train event: set" in caplog.text) is not cold
+        score = made.arrays["user"] @ made.arrays["item"].T
+        right = (np.arange(200)[:, None] + np.arange(40, 80)) % 2 == 0
+        assert score[:, 40:][right].mean() > score[:, 40:][~right].mean() + score[:, 40:].std()
         caplog.clear()
     assert gap[True] > 2 * gap[False], "in the target's own space an item is where those of its parity are"
 

@@ -6,7 +6,7 @@ from scipy.optimize import minimize
 from scipy.sparse import csr_array
 from scipy.special import logsumexp
 
-from finetune.bridge import bridge
+from finetune.bridge import bridge, profiles
 from finetune.channels import OWN, POPULARITY, Channel, joined, spread
 from finetune.cross import Cross
 from finetune.logit import Choices, fit_logit
@@ -60,6 +60,17 @@ def test_items_are_described_by_what_shares_their_entities():
     mine = csr_array(np.array([[1, 0, 0], [1, 1, 0], [0, 0, 1]], dtype=np.float32))
     found = bridge(mine, theirs, np.eye(2, dtype=np.float32))
     assert found == pytest.approx(np.array([[1, 0], [2**-0.5, 2**-0.5], [0, 0]]), abs=1e-6)
+
+
+def test_profiles_tell_how_alike_items_are_by_their_entities():
+    # The first two entities go together, so that two dimensions hold everything; the last one is one item's alone.
+    ties = np.array([[1, 1, 0, 0], [1, 1, 0, 0], [1, 1, 1, 0], [0, 0, 1, 0], [0, 0, 0, 1]], dtype=np.float32)
+    found = profiles(csr_array(ties))
+    assert found is not None and found.shape == (5, 2) and not found[4].any()
+    shared = ties[:, :3] * np.log1p(5 / np.array([3, 3, 2]))
+    unit = shared / np.maximum(np.linalg.norm(shared, axis=1, keepdims=True), 1e-9)
+    assert np.allclose(found @ found.T, unit @ unit.T, atol=1e-5)
+    assert profiles(csr_array(np.eye(3, dtype=np.float32))) is None, "nothing is shared"
 
 
 def test_the_logit_finds_the_weights_that_made_the_choices():
