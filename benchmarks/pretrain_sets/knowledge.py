@@ -10,9 +10,9 @@ keeps, by quick signals without labels. The epoch and each domain's weight of po
 test part is ranked once, in every domain that is named.
 
 In the sets called `disjoint` every user keeps one domain, drawn by seed, so that entities are the only bridge. In those
-called `cold` a tenth of the items lost all their events, and `nearest` ranks items by how alike their entities are to
-those of the user's items (cosine, idf). Differences are paired over users, whose values are means over the seeds and
-domains that asked for them. Cells stand in `--out`, so that a killed run goes on.
+called `cold` a tenth of the items lost all their events, and these alone are ranked; `nearest` does so by how alike
+their entities are to those of the user's items (cosine, idf). Differences are paired over users, whose values are means
+over the seeds and domains that asked for them. Cells stand in `--out`, so that a killed run goes on.
 """
 
 import argparse
@@ -28,7 +28,7 @@ import torch
 from scipy.sparse import csr_array
 
 from benchmarks.denoise_sets.recommend import WORLD, learned
-from benchmarks.merged import ones
+from benchmarks.merged import Part, ones
 from benchmarks.nearest import nearest
 from graphrec.cli.config import RunConfig, load_config
 from graphrec.cli.examples import example_folder
@@ -222,7 +222,12 @@ def _ranked(
     for domain in data.bed.ranked or tuple(graph.catalog):
         user, place = data.asked(graph, domain)
         if len(user):
-            ranks = rank(scorer(graph, domain), user, place, _had(graph, domain)).ranks
+            made, had = scorer(graph, domain), _had(graph, domain)
+            if data.config.pretrain.cold_items:
+                # Nothing but new items is asked for; how they stand to the others would be another question.
+                new = np.flatnonzero(np.bincount(had.indices, minlength=had.shape[1]) == 0)
+                made, place, had = Part(made, new), np.searchsorted(new, place), csr_array(had[:, new])
+            ranks = rank(made, user, place, had).ranks
             found[f"{domain}/user"] = np.unique(ranks.user).astype(np.float64)
             found |= {f"{domain}/{name}": measure(ranks, k) for name, (measure, k) in METRICS.items()}
     return found
