@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import csr_array
 
-from finetune.bridge import item_ties
+from finetune.bridge import by_idf, item_ties
 from graphrec.core.types import FloatArray, IntArray
 from graphrec.graph.graph import MultiDomainGraph
 
@@ -32,10 +32,6 @@ def nearest(graph: MultiDomainGraph, domain: str, had: csr_array, *, new_first: 
 
     With `new_first` items that nobody had come before all others, as where only these are asked for.
     """
-    ties = item_ties(graph)[graph.catalog[domain]]
-    idf = np.log1p(ties.shape[0] / np.maximum(np.bincount(ties.indices, minlength=ties.shape[1]), 1))
-    ties = csr_array(ties.multiply(idf[None, :].astype(np.float32)))
-    length = np.sqrt(np.asarray(ties.multiply(ties).sum(axis=1))).ravel()
-    ties = csr_array(ties.multiply((1 / np.maximum(length, 1e-9)).astype(np.float32)[:, None]))
+    ties = by_idf(csr_array(item_ties(graph)[graph.catalog[domain]]))
     new = np.asarray(had.sum(axis=0)).ravel() == 0 if new_first else np.zeros(had.shape[1])
     return Nearest(csr_array(had @ ties), ties, new.astype(np.float32))

@@ -81,14 +81,18 @@ def profiles(ties: csr_array) -> FloatArray | None:
     Latent semantic analysis (Deerwester et al. 1990): the largest singular vectors of `ties` [num_items, num_entities],
     weighed by idf, rows of unit length, without entities of a single item.
     """
-    tied = np.bincount(ties.indices, minlength=ties.shape[1])
-    ties = csr_array(ties[:, tied > 1])
+    ties = csr_array(ties[:, np.bincount(ties.indices, minlength=ties.shape[1]) > 1])
     rank = min(_RANK, min(ties.shape) - 1)
     if rank < 1:
         return None
-    ties = csr_array(ties.multiply(np.log1p(ties.shape[0] / tied[tied > 1]).astype(np.float32)[None, :]))
-    length = np.sqrt(np.asarray(ties.multiply(ties).sum(axis=1), dtype=np.float32)).ravel()
-    ties = csr_array(ties.multiply((1 / np.maximum(length, 1e-9))[:, None])).astype(np.float32)
     # A start that is given makes the result the same every time.
-    left, size, _ = svds(ties, k=rank, v0=np.ones(min(ties.shape), dtype=np.float32), rng=0)
+    left, size, _ = svds(by_idf(ties), k=rank, v0=np.ones(min(ties.shape), dtype=np.float32), rng=0)
     return np.ascontiguousarray(left * size, dtype=np.float32)
+
+
+def by_idf(ties: csr_array) -> csr_array:
+    """Return `ties` [num_items, num_entities] weighed by log(1 + items / items tied), rows of unit length or zero."""
+    tied = np.maximum(np.bincount(ties.indices, minlength=ties.shape[1]), 1)
+    ties = csr_array(ties.multiply(np.log1p(ties.shape[0] / tied).astype(np.float32)[None, :]))
+    length = np.sqrt(np.asarray(ties.multiply(ties).sum(axis=1), dtype=np.float32)).ravel()
+    return csr_array(ties.multiply((1 / np.maximum(length, 1e-9))[:, None])).astype(np.float32)
