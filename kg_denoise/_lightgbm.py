@@ -32,7 +32,7 @@ class Forest:
 def fit_forest(
     features: Matrix,
     own: BoolArray,
-    weight: FloatArray,
+    weight: FloatArray | None = None,
     *,
     monotone: Sequence[int],
     categorical: IntArray,
@@ -41,7 +41,7 @@ def fit_forest(
 ) -> Forest:
     """Fit trees that tell own triples from corruptions.
 
-    `own` and `weight` [n] say what a row is and counts; `monotone` has one flag per feature.
+    `own` and `weight` [n] say what a row is and counts (1 without); `monotone` has one flag per feature.
     """
     params = {
         "objective": "binary",

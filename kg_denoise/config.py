@@ -61,9 +61,9 @@ class DenoiseConfig:
         default=(), choices=tuple(SIGNALS), help="The signals to ask; empty takes those of the profile."
     )
     rounds: int = option(
-        default=1,
+        default=2,
         ge=1,
-        help="Passes over the quick signals; after the first, what is in doubt is learnt from no more.",
+        help="Passes over the signals, of which the mean counts; what one doubts, the next does not learn from.",
     )
     folds: int = option(
         default=5, ge=2, help="Parts of the cross-fit; one more than a typical head has triples works best."

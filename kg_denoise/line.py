@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,10 +29,10 @@ _LATE_FOLDS = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """The rows of the last round, what the signals make of them, and what that means."""
+    """What the rounds say together: `found` per triple [n], and what each of `names` adds, `said` [n, len(names)]."""
 
-    rows: Rows
-    fused: Fused
+    names: tuple[str, ...]
+    said: Matrix
     found: Calibrated
 
 
@@ -57,25 +57,29 @@ class Line:
         self.passed_over = [name for name in names if not self._described[name]]
 
     def run(self) -> Outcome:
-        """Ask the signals.
+        """Return the mean of what the rounds say."""
+        return _mean(list(self.rounds()))
 
-        The first rounds ask cheap signals alone, to find out which triples the others had better not learn
-        from; the last one asks all. Late signals are asked for what is uncertain then.
+    def rounds(self) -> Iterator[tuple[Fused, Calibrated]]:
+        """Ask the signals once per round.
+
+        In the first round they learn from the whole table, in a later one from what the round before did not
+        doubt. That finds errors which vouch for each other, and loses true triples whose company was doubted:
+        the rounds err on different triples. Late signals are asked in the last for what is uncertain there.
         """
-        quick = [name for name, signal in self._signals.items() if signal.leaves_out]
         early = [name for name in self._signals if name not in LATE]
+        late = [name for name in self._signals if name in LATE]
         known: FloatArray | None = None
-        for number in range(1, self._config.rounds if quick else 1):
+        for number in range(1, self._config.rounds + 1):
             rows = self._rows(known)
-            known = self._judge(rows, self._scores(rows, quick))[1].probability
+            scores = self._scores(rows, early)
+            fused, found = self._judge(rows, scores)
+            if late and number == self._config.rounds:
+                band = self._band(rows, fused, found)
+                fused, found = self._judge(rows, scores | self._scores(rows, late, band))
+            known = found.probability
             logger.info("denoise: round %d doubts %d triples", number, int((known < 0.5).sum()))
-        rows = self._rows(known)
-        scores = self._scores(rows, early)
-        fused, found = self._judge(rows, scores)
-        if late := [name for name in self._signals if name in LATE]:
-            band = self._band(rows, fused, found)
-            fused, found = self._judge(rows, scores | self._scores(rows, late, band))
-        return Outcome(rows=rows, fused=fused, found=found)
+            yield fused, found
 
     def _rows(self, known: FloatArray | None) -> Rows:
         config = self._config
@@ -123,6 +127,27 @@ class Line:
     def _band(self, rows: Rows, fused: Fused, found: Calibrated) -> BoolArray:
         """Return the rows that late signals are asked for."""
         return uncertain(fused.logit, _even(fused.logit[rows.own], found.probability), self._config.band, self._seed)
+
+
+def _mean(rounds: Sequence[tuple[Fused, Calibrated]]) -> Outcome:
+    """Return the mean of the probabilities of all rounds, and of what each signal said there."""
+    log_odds = np.stack([found.log_odds for _, found in rounds]).astype(np.float64)
+    # By logarithms, so that what is next to certain stays in order.
+    right, wrong = (-np.logaddexp.reduce(-np.logaddexp(0, sign * log_odds)) for sign in (-1, 1))
+    last = rounds[-1][1]
+    parts = [fused.contributions(len(last.share)) for fused, _ in rounds]
+    names = parts[-1][0]
+    said = np.zeros((len(last.share), len(names)), dtype=np.float32)
+    for some, each in parts:
+        said[:, [names.index(name) for name in some]] += each / len(rounds)
+    found = replace(
+        last,
+        log_odds=(wrong - right).astype(np.float32),
+        share=np.mean([found.share for _, found in rounds], axis=0, dtype=np.float32),
+        told=np.any([found.told for _, found in rounds], axis=0),
+        kinds=np.mean([found.kinds for _, found in rounds], axis=0),
+    )
+    return Outcome(names=names, said=said, found=found)
 
 
 def uncertain(logit: FloatArray, even: float, most: int, seed: int) -> BoolArray:

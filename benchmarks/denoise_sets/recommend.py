@@ -41,7 +41,7 @@ from graphrec.stages.config import MergeConfig
 from graphrec.stages.ingest import ingest, read
 from graphrec.stages.merge import Believed, merge
 from graphrec.training.config import FitConfig
-from kg_denoise.config import DenoiseConfig
+from kg_denoise.config import PROFILES, DenoiseConfig
 from kg_denoise.denoise import denoise
 from kg_denoise.evidence import gather
 from kg_denoise.keep import keep
@@ -49,7 +49,7 @@ from kg_denoise.keep_config import POLICIES, KeepConfig
 from pretrain.config import PretrainConfig
 
 SHARES, KINDS = (0.1, 0.2, 0.4), ("uniform", "same_type")
-SIGNALS = ("schema", "facts", "collaborative", "structure")
+SIGNALS = PROFILES["quick"]
 """Quick ones, since every cell is denoised anew."""
 
 TRUTH = "truth"
