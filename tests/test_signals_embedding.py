@@ -152,6 +152,29 @@ def test_loss_against_all_by_hand():
     assert float(steps[1]) == pytest.approx(30, abs=1e-3)
 
 
+class Vectors(Table):
+    """Entity e has the vector (e, -e), relation r the vector (1 + r,)."""
+
+    entity_representations = (lambda ids: torch.stack([ids, -ids], dim=1).float(),)
+    relation_representations = (lambda ids: (1.0 + ids)[:, None],)
+
+
+def test_the_nuclear_norm_is_that_of_the_triples_own_vectors():
+    train, evidence = torch.tensor([[0, 0, 1], [2, 1, 3]]), Evidence(num_entities=4, relations=("r", "s"))
+    plain, bound = (list(_AgainstAll(train, evidence, penalty).epoch(Vectors())) for penalty in (0.0, 0.5))
+    # A step has one triple. Cubes: 0 + 2 and 1 for the first; 16 + 54 and 8 for the second.
+    paid = sorted(float(more - less) for more, less in zip(bound[:2], plain[:2], strict=True))
+    assert paid == pytest.approx([1.5, 39.0], abs=1e-3)
+
+
+def test_the_nuclear_norm_keeps_small_what_few_triples_speak_of():
+    fold, true = shop()
+    options = {"models": ("ComplEx",), "all_below": NUM_ENTITIES + 1, **QUICK}
+    free, bound = (EmbeddingSignal(EmbeddingConfig(penalty=p, **options)).score(fold) for p in (0.0, 0.03))
+    assert auroc(bound[:, 1], true) > 0.9
+    assert np.abs(bound[:, 0]).mean() < np.abs(free[:, 0]).mean()
+
+
 def test_divergence_is_said_with_its_remedy():
     fold, _ = shop()
     with pytest.raises(ConfigError, match=r"denoise.embedding: DistMult diverged; lower lr \(1e\+30\)"):

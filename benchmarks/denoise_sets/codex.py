@@ -46,7 +46,7 @@ SIGNALS: Mapping[str, tuple[object, ...]] = {
     "rules": (RulesConfig(cap=1024),),
     "embedding": (
         EmbeddingConfig(models=("TransE",), dim=32, lr=0.03, epochs=16, batch_size=1024, num_negatives=4, rivals=64),
-        EmbeddingConfig(models=("ComplEx",), dim=32, lr=0.01, epochs=12, batch_size=1024, num_negatives=8, rivals=64),
+        EmbeddingConfig(models=("ComplEx",), dim=64, lr=0.01, epochs=8, all_below=5000, rivals=256),
     ),
 }
 """Signals, with one section of options or more."""
@@ -55,7 +55,7 @@ FREE = FusionConfig(rounds=300, leaves=15, lr=0.05)
 SIZES = tuple(FusionConfig(rounds=r, leaves=n, lr=0.05, min_leaf=20) for r in (100, 200) for n in (8, 15))
 """Trees that `labels` chooses from."""
 
-_FOLDS, _CHOICE_FOLDS, _FORESTS, _LEAST, _NEAREST = 2, 5, 5, 10, 8
+_FOLDS, _CHOICE_FOLDS, _FORESTS, _LEAST, _NEAREST = 4, 5, 5, 10, 8
 _GAP = -1e6  # nothing to go by is the least that can be said for a triple
 
 

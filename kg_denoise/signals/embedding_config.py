@@ -17,6 +17,7 @@ class Recipe:
     loss: str
     margin: float | None = None
     spread: float | None = None
+    nuclear: bool = False
     changed: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -26,8 +27,8 @@ MODELS: Mapping[str, Recipe] = {
     "RotatE": Recipe(loss="nssa", margin=3.0),
     "MuRE": Recipe(loss="nssa", margin=3.0),
     # As they come, products start from scores in the hundreds, or so near zero that nothing leads away from there.
-    "DistMult": Recipe(loss="crossentropy", spread=0.3, changed={"entity_constrainer": None}),
-    "ComplEx": Recipe(loss="crossentropy", spread=0.3),
+    "DistMult": Recipe(loss="crossentropy", spread=0.3, nuclear=True, changed={"entity_constrainer": None}),
+    "ComplEx": Recipe(loss="crossentropy", spread=0.3, nuclear=True),
     "RESCAL": Recipe(loss="crossentropy", spread=0.3),
     "TuckER": Recipe(loss="crossentropy"),
 }
@@ -50,6 +51,11 @@ class EmbeddingConfig:
     )
     all_below: int = option(
         default=0, ge=0, help="With fewer entities than this, a triple is held against all of them instead."
+    )
+    penalty: float = option(
+        default=0.03,
+        ge=0,
+        help="Weight of the nuclear 3-norm of DistMult and ComplEx, held against all (Lacroix et al. 2018).",
     )
     rivals: int = option(default=16, ge=1, help="Rival tails, and rival heads, that a triple's score is set against.")
     margin: float | None = option(default=None, gt=0, help="Margin of the distance models; unset: the model's own.")
