@@ -231,7 +231,8 @@ class _AgainstAll:
 def _cubes(model: ERModel, entity: Tensor, relation: Tensor) -> Tensor:
     """Return the sum of |x|^3 over the vectors of all of `entity` and `relation`."""
     (entities,), (relations,) = model.entity_representations, model.relation_representations
-    return (entities(entity).abs() ** 3).sum() + (relations(relation).abs() ** 3).sum()
+    total: Tensor = (entities(entity).abs() ** 3).sum() + (relations(relation).abs() ** 3).sum()
+    return total
 
 
 def _grouped(train: Tensor, keep: slice, other: int) -> tuple[Tensor, Tensor, Tensor]:
