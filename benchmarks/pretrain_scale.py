@@ -140,7 +140,7 @@ def measure(edges: int, options: argparse.Namespace) -> dict[str, Any]:
         balance=1.0,
     )
     clock = _Clock(options.steps)
-    PretrainTask.batches = clock.watch(PretrainTask.batches)  # type: ignore[method-assign]
+    PretrainTask.batches = clock.watch(PretrainTask.batches)
     start = time.monotonic()
     with Workspace.temporary() as workspace:
         trained = train(graph, graph.domains, config, seed=options.seed, workspace=workspace, tracker=NullTracker())

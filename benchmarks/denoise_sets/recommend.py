@@ -84,7 +84,7 @@ class Bed:
 def _fit(batch_size: int, weight: float, **more: float | int | bool) -> PretrainConfig:
     fitted = FitConfig(epochs=30, lr=1e-2, batch_size=batch_size, patience=2)
     small = EncoderConfig(dim=32, kg_weight=weight)
-    return replace(PretrainConfig(encoder=small, fit=fitted, num_negatives=512), **more)  # type: ignore[arg-type]
+    return replace(PretrainConfig(encoder=small, fit=fitted, num_negatives=512), **more)
 
 
 _COLD = "ingest.split.kind=cold_items"

@@ -26,7 +26,7 @@ from graphrec.baselines.config import BaselinesConfig
 from graphrec.baselines.registry import BASELINES, make_baseline
 from graphrec.cli.config import load_config
 from graphrec.cli.examples import example_folder
-from graphrec.core.config import ConfigError
+from graphrec.core.errors import ConfigError
 from graphrec.core.progress import logger
 from graphrec.core.tracking import NullTracker
 from graphrec.core.types import FloatArray, IntArray, Scorer

@@ -250,7 +250,7 @@ def main() -> None:
                 if not path.exists():
                     part, found = path.with_suffix(".part"), measured(data, arm)
                     with part.open("wb") as file:
-                        np.savez_compressed(file, **found)  # type: ignore[arg-type]
+                        np.savez_compressed(file, **found)
                     part.replace(path)
                     logger.info("%s", path.stem)
     sys.stdout.write(table(options.out, options.sets) + "\n")
