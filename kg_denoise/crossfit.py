@@ -55,8 +55,11 @@ def cross_fit(
     workspace: Workspace,
     tracker: Tracker,
     asked: BoolArray | None = None,
+    number: int = 1,
 ) -> FloatArray:
-    """Return the scores of all rows, `[len(rows), num_columns]`, NaN where the signal has nothing to go by.
+    """Return the scores of all rows in round `number`, `[len(rows), num_columns]`.
+
+    NaN where the signal has nothing to go by.
 
     `asked` [len(rows)] restricts it to some rows; the others get NaN. Each finished fold is kept in
     `workspace`, so that a killed run goes on from there to the same numbers.
@@ -64,13 +67,14 @@ def cross_fit(
     width, wanted = len(signal.columns(evidence)), np.ones(len(rows), dtype=np.bool_) if asked is None else asked
     score = np.full((len(rows), width), np.nan, dtype=np.float32)
     place = np.zeros(len(rows), dtype=np.int64) if signal.leaves_out else _dealt(rows, evidence, num_folds, seed)
-    for index in track(range(1 if signal.leaves_out else num_folds), f"denoise: {name}"):
+    for index in track(range(1 if signal.leaves_out else num_folds), f"denoise, round {number}: {name}"):
         learnt = rows.context & (signal.leaves_out | (place != index))
         # A signal that leaves out has what it learns from in front, whatever is asked.
         front = np.flatnonzero(learnt) if signal.leaves_out else np.empty(0, dtype=np.int64)
         scored = np.concatenate([front, np.flatnonzero(wanted & (place == index) & ~(learnt & signal.leaves_out))])
         fold = Fold(
             index=index,
+            number=number,
             train=take(rows.triples, learnt),
             asked=take(rows.triples, scored),
             own=learnt[scored],

@@ -34,7 +34,8 @@ class DenoiseResult:
 
     `log_odds` [num_triples] of being true, single precision but finer than `probability` near certainty;
     `said` [num_triples, num_signals] is what each of `signals` says: those of the fusion in log odds of being
-    a triple of the table rather than a corruption, the others as what they add to `log_odds` after that;
+    a triple of the table rather than a corruption, mean over rounds, the others as what they add to `log_odds`
+    after that;
     `summary` is what the report draws.
     """
 

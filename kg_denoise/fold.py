@@ -19,16 +19,22 @@ class Fold:
     For a signal that is cross-fitted the two share no triple. For one that leaves out for itself
     there is a single fold, whose `train` starts `asked`: the first `len(train)` rows of `asked` are
     `train` in order (`own` says which rows those are), the rest are corruptions. No triple is in a
-    table twice, and no corruption is in `train`.
+    table twice, and no corruption is in `train`. `number` is that of the round.
     """
 
     index: int
+    number: int = 1
     train: Triples
     asked: Triples
     own: BoolArray
     evidence: Evidence
     seed: int
     tracker: Tracker
+
+    @property
+    def name(self) -> str:
+        """Return what tells this fold's metrics from those of others."""
+        return f"round_{self.number}_fold_{self.index}"
 
 
 class Signal(Protocol):

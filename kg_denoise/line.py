@@ -21,7 +21,7 @@ from kg_denoise.crossfit import cross_fit
 from kg_denoise.evidence import Evidence
 from kg_denoise.fold import load_signal
 from kg_denoise.fuse import Columns, Fused, fuse
-from kg_denoise.rows import Rows, make_rows
+from kg_denoise.rows import SORTS, Rows, make_rows
 from kg_denoise.signals import LATE
 
 _LATE_FOLDS = 2
@@ -29,11 +29,15 @@ _LATE_FOLDS = 2
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What the rounds say together: `found` per triple [n], and what each of `names` adds, `said` [n, len(names)]."""
+    """What one round says, or all together: `found` per triple [n], and what each of `names` adds, `said` [n, k].
+
+    `late` [n] is what late signals added to the log odds, 0 for what they were not asked.
+    """
 
     names: tuple[str, ...]
     said: Matrix
     found: Calibrated
+    late: FloatArray
 
 
 class Line:
@@ -58,9 +62,11 @@ class Line:
 
     def run(self) -> Outcome:
         """Return the mean of what the rounds say."""
-        return _mean(list(self.rounds()))
+        found = together(list(self.rounds()))
+        logger.info("denoise: %d triples are in doubt", int((found.found.probability < 0.5).sum()))
+        return found
 
-    def rounds(self) -> Iterator[tuple[Fused, Calibrated]]:
+    def rounds(self) -> Iterator[Outcome]:
         """Ask the signals once per round.
 
         In the first round they learn from the whole table, in a later one from what the round before did not
@@ -69,17 +75,25 @@ class Line:
         """
         early = [name for name in self._signals if name not in LATE]
         late = [name for name in self._signals if name in LATE]
+        last = self._config.rounds if early else 1
         known: FloatArray | None = None
-        for number in range(1, self._config.rounds + 1):
-            rows = self._rows(known)
-            scores = self._scores(rows, early)
+        for number in range(1, last + 1):
+            made = self._round(number, known, early, late if number == last else [])
+            known = made.found.probability
+            yield made
+
+    def _round(self, number: int, known: FloatArray | None, early: Sequence[str], late: Sequence[str]) -> Outcome:
+        rows = self._rows(known)
+        scores = {name: self._score(rows, name, number) for name in early}
+        fused, found = self._judge(rows, scores)
+        moved = np.zeros(len(found.share), dtype=np.float32)
+        if late:
+            band, before = self._band(rows, fused, found), found.log_odds
+            scores |= {name: self._score(rows, name, number, band) for name in late}
             fused, found = self._judge(rows, scores)
-            if late and number == self._config.rounds:
-                band = self._band(rows, fused, found)
-                fused, found = self._judge(rows, scores | self._scores(rows, late, band))
-            known = found.probability
-            logger.info("denoise: round %d doubts %d triples", number, int((known < 0.5).sum()))
-            yield fused, found
+            moved = np.where(band[rows.own], found.log_odds - before, moved)
+        names, said = fused.contributions(len(moved))
+        return Outcome(names=names, said=said, found=found, late=moved)
 
     def _rows(self, known: FloatArray | None) -> Rows:
         config = self._config
@@ -87,10 +101,7 @@ class Line:
             self._table, self._evidence, config.corruption, config.corruptions, seed=self._seed, probability=known
         )
 
-    def _scores(self, rows: Rows, names: Sequence[str], asked: BoolArray | None = None) -> dict[str, Matrix]:
-        return {name: self._score(rows, name, asked) for name in names}
-
-    def _score(self, rows: Rows, name: str, asked: BoolArray | None) -> Matrix:
+    def _score(self, rows: Rows, name: str, number: int, asked: BoolArray | None = None) -> Matrix:
         config, evidence = self._config, self._evidence
         # Scores that other data or options left in a workspace used twice must not be taken for ours.
         key = _key(rows, evidence, (name, config.folds, to_mapping(getattr(config, name)), self._seed), asked)
@@ -105,6 +116,7 @@ class Line:
             workspace=self._workspace.part(key),
             tracker=self._tracker,
             asked=asked,
+            number=number,
         )
 
     def _judge(self, rows: Rows, scores: Mapping[str, Matrix]) -> tuple[Fused, Calibrated]:
@@ -129,25 +141,33 @@ class Line:
         return uncertain(fused.logit, _even(fused.logit[rows.own], found.probability), self._config.band, self._seed)
 
 
-def _mean(rounds: Sequence[tuple[Fused, Calibrated]]) -> Outcome:
-    """Return the mean of the probabilities of all rounds, and of what each signal said there."""
-    log_odds = np.stack([found.log_odds for _, found in rounds]).astype(np.float64)
+def together(rounds: Sequence[Outcome]) -> Outcome:
+    """Return the mean probability of the rounds in which a triple's score had a say, and of what each signal said.
+
+    Late signals speak to the first rounds as they did in the last. What was held out for the report is the last's.
+    """
+    last = rounds[-1]
+    told = np.stack([each.found.told for each in rounds])
+    heard: BoolArray = np.logical_or.reduce(told, axis=0)
+    log_odds = np.stack([*(each.found.log_odds + last.late for each in rounds[:-1]), last.found.log_odds])
+    out = np.where(told | ~heard, 0.0, -np.inf)
     # By logarithms, so that what is next to certain stays in order.
-    right, wrong = (-np.logaddexp.reduce(-np.logaddexp(0, sign * log_odds)) for sign in (-1, 1))
-    last = rounds[-1][1]
-    parts = [fused.contributions(len(last.share)) for fused, _ in rounds]
-    names = parts[-1][0]
-    said = np.zeros((len(last.share), len(names)), dtype=np.float32)
-    for some, each in parts:
-        said[:, [names.index(name) for name in some]] += each / len(rounds)
+    right, wrong = (np.logaddexp.reduce(out - np.logaddexp(0, sign * log_odds.astype(np.float64))) for sign in (-1, 1))
+    said = np.zeros_like(last.said)
+    for index, name in enumerate(last.names):
+        asked = [each.said[:, each.names.index(name)] for each in rounds if name in each.names]
+        said[:, index] = np.mean(asked, axis=0)
+    kinds = np.zeros((len(rounds), len(SORTS)))
+    for row, each in zip(kinds, rounds, strict=True):
+        row[: len(each.found.kinds)] = each.found.kinds
     found = replace(
-        last,
-        log_odds=(wrong - right).astype(np.float32),
-        share=np.mean([found.share for _, found in rounds], axis=0, dtype=np.float32),
-        told=np.any([found.told for _, found in rounds], axis=0),
-        kinds=np.mean([found.kinds for _, found in rounds], axis=0),
+        last.found,
+        log_odds=(right - wrong).astype(np.float32),
+        share=np.mean([each.found.share for each in rounds], axis=0, dtype=np.float32),
+        told=heard,
+        kinds=kinds.mean(axis=0),
     )
-    return Outcome(names=names, said=said, found=found)
+    return replace(last, said=said, found=found)
 
 
 def uncertain(logit: FloatArray, even: float, most: int, seed: int) -> BoolArray:

@@ -62,7 +62,8 @@ def make_rows(
     num_entities, rng = evidence.num_entities, generator(seed, "rows")
     trusted = np.ones(len(table), dtype=np.bool_) if probability is None else probability >= _TRUSTED
     chance = crowded(table, num_entities) if probability is None else probability
-    source = take(table, rng.random(len(table)) < chance)
+    drawn = rng.random(len(table)) < chance
+    source = take(table, drawn) if drawn.any() else table
     near = near_tails(source, num_entities, evidence.text, seed=seed) if "near" in kinds else None
     num = round(len(table) * share)
     made = corruptions(source, num, num_entities=num_entities, seed=seed, kind=dict.fromkeys(kinds, 1.0), near=near)

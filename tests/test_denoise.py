@@ -19,11 +19,13 @@ from graphrec.core.workspace import Workspace
 from graphrec.data.corrupt import corrupt, inject, join
 from graphrec.data.dataset import Dataset, Events, Votes, save_dataset
 from kg_denoise import stage
-from kg_denoise.config import PROFILES, DenoiseConfig
+from kg_denoise.calibrate import Calibrated
+from kg_denoise.config import PROFILES, CalibrationConfig, DenoiseConfig
 from kg_denoise.curves import auroc, curves
 from kg_denoise.evidence import Evidence, Pairs
 from kg_denoise.fold import Fold, load_signal
-from kg_denoise.line import Line
+from kg_denoise.line import Line, Outcome, together
+from kg_denoise.rows import SORTS
 from kg_denoise.signals import LATE, SIGNALS
 from tests.toy_shop import BRIEF, EVIDENCE, NUM_ENTITIES, NUM_ITEMS, QUICK, RELATIONS, run, shop, triples_of
 
@@ -116,17 +118,59 @@ def test_a_second_round_does_not_learn_from_what_the_first_doubts(noisy):
 
 
 def test_of_several_rounds_the_mean_counts(noisy):
-    table, _ = noisy
-    config = DenoiseConfig(signals=("schema", "facts"), rounds=2, unseen_share=0.0)
     with Workspace.temporary() as workspace:
-        line = Line(table, EVIDENCE, config, 0, workspace, NullTracker())
-        rounds = list(line.rounds())
-        together = line.run()
-    each = [np.float64(1) / (1 + np.exp(-found.log_odds.astype(np.float64))) for _, found in rounds]
-    assert not np.allclose(*each, atol=0.1)
-    assert together.found.probability == pytest.approx(np.mean(each, axis=0), abs=1e-6)
-    said = [fused.contributions(len(table))[1] for fused, _ in rounds]
-    assert together.said == pytest.approx(np.mean(said, axis=0), abs=1e-5)
+        config = DenoiseConfig(signals=("schema", "facts"), rounds=2)
+        line = Line(noisy[0], EVIDENCE, config, 0, workspace, NullTracker())
+        rounds, whole = list(line.rounds()), line.run()
+    first, second = (each.found.probability for each in rounds)
+    both = rounds[0].found.told & rounds[1].found.told
+    assert not np.allclose(first[both], second[both], atol=0.1)
+    assert whole.found.probability[both] == pytest.approx((first[both] + second[both]) / 2, abs=1e-6)
+    assert whole.said == pytest.approx((rounds[0].said + rounds[1].said) / 2, abs=1e-5)
+
+
+def judged(log_odds, told, late=0.0, names=("facts",)):
+    one = np.float32([log_odds])
+    found = Calibrated(
+        log_odds=one,
+        share=np.float32([0.1]),
+        told=np.array([told]),
+        kinds=np.full(2 if told else 3, 0.1),
+        expected=one,
+        observed=one > 0,
+        weight=one,
+    )
+    return Outcome(
+        names=names, said=np.full((1, len(names)), log_odds, np.float32), found=found, late=np.float32([late])
+    )
+
+
+@pytest.mark.parametrize(
+    ("rounds", "expected"),
+    [
+        ([judged(2.0, True), judged(-2.0, True)], 0.0),
+        ([judged(2.0, True), judged(-2.0, False)], 2.0),
+        ([judged(2.0, False), judged(-2.0, False)], 0.0),
+        # What a late signal said counts in full, not by the number of rounds that asked it.
+        ([judged(2.0, True), judged(5.0, True, late=3.0, names=("facts", "reader"))], 5.0),
+        ([judged(90.0, True), judged(80.0, True)], 80.693),
+    ],
+)
+def test_rounds_count_where_they_had_a_say(rounds, expected):
+    whole = together(rounds)
+    assert whole.found.log_odds[0] == pytest.approx(expected, abs=1e-3)
+    assert len(whole.found.kinds) == len(SORTS)
+    asked = [each.said[0, each.names.index(whole.names[-1])] for each in rounds if whole.names[-1] in each.names]
+    assert whole.said[0, -1] == pytest.approx(sum(asked) / len(asked))
+
+
+def test_tables_of_a_few_triples_in_every_seed():
+    evidence = Evidence(num_entities=6, relations=("likes", "has"))
+    for num in (1, 2, 5):
+        table = triples_of(np.arange(num) % 3, np.arange(num) % 2, 3 + np.arange(num) % 3)
+        for seed in range(25):
+            config = DenoiseConfig(signals=("schema",), calibration=CalibrationConfig(noise_share=0.95))
+            assert np.isfinite(run(table, config, evidence=evidence, seed=seed).log_odds).all()
 
 
 # --- what else is known

@@ -14,6 +14,7 @@ threads.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
@@ -81,7 +82,7 @@ def near_tails(triples: Triples, num_entities: int, text: Sequence[str] = (), *,
     other = np.full((len(pair), k), -1, dtype=np.int64)
     relation = pair // max(num_entities, 1)
     starts = np.flatnonzero(np.diff(relation, prepend=-1))
-    for start, stop in zip(starts, np.append(starts[1:], len(pair)), strict=True):
+    for start, stop in pairwise([*starts.tolist(), len(pair)]):
         tails = pair[start:stop] % num_entities
         told = np.flatnonzero(vectors[tails].any(axis=1))
         rng = generator(seed, "near", int(relation[start]))

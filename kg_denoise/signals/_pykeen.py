@@ -100,7 +100,7 @@ class EmbeddingSignal:
             mean = float(total) / num
             if not np.isfinite(mean):
                 raise ConfigError(f"denoise.embedding: {name} diverged; lower lr ({options.lr:g})")
-            fold.tracker.log_metrics({f"loss_{name}_fold_{fold.index}": mean}, step=epoch)
+            fold.tracker.log_metrics({f"loss_{name}_{fold.name}": mean}, step=epoch)
         return model
 
     def _scores(self, model: ERModel, train: Tensor, asked: Tensor) -> FloatArray:
@@ -230,8 +230,10 @@ class _AgainstAll:
 
 def _cubes(model: ERModel, entity: Tensor, relation: Tensor) -> Tensor:
     """Return the sum of |x|^3 over the vectors of all of `entity` and `relation`."""
-    (entities,), (relations,) = model.entity_representations, model.relation_representations
-    total: Tensor = (entities(entity).abs() ** 3).sum() + (relations(relation).abs() ** 3).sum()
+    total = torch.zeros((), device=entity.device)
+    for (vectors,), ids in ((model.entity_representations, entity), (model.relation_representations, relation)):
+        some, count = torch.unique(ids, return_counts=True)
+        total = total + (vectors(some).abs() ** 3).sum(dim=1) @ count.to(total.dtype)
     return total
 
 

@@ -114,7 +114,7 @@ class CrossEncoderSignal:
             schedule.step()
             losses.append(float(loss.detach()))
             if len(losses) == _LOGGED or step + 1 == len(pairs):
-                fold.tracker.log_metrics({f"cross_encoder_loss_fold_{fold.index}": float(np.mean(losses))}, step=step)
+                fold.tracker.log_metrics({f"cross_encoder_loss_{fold.name}": float(np.mean(losses))}, step=step)
                 losses = []
 
 
@@ -156,7 +156,7 @@ class _Task:
         rows, observed = np.concatenate([right, wrong]), np.arange(len(right) + len(wrong)) < len(right)
         learnt, guess = (auroc(score, observed) for score in (self.logits(model, rows), self.guess[rows]))
         found = {"cross_encoder_heldout_auroc": learnt, "cross_encoder_guess_auroc": guess}
-        fold.tracker.log_metrics({f"{name}_fold_{fold.index}": value for name, value in found.items()}, step=0)
+        fold.tracker.log_metrics({f"{name}_{fold.name}": value for name, value in found.items()}, step=0)
         return learnt > guess
 
     def _inputs(self, rows: IntArray) -> tuple[Tensor, Tensor, Tensor]:
