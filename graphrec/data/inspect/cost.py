@@ -10,7 +10,7 @@ from graphrec.core.types import JSON
 
 SECONDS: Mapping[str, Mapping[str, float]] = {
     "ingest": {"fixed": 0.5, "rows": 1.2e-6, "triples": 5e-6},
-    "denoise": {"triples": 4.2e-4},
+    "denoise": {"triples": 7.5e-4},
     "merge": {"fixed": 0.1, "events": 2e-7, "triples": 5e-7},
     "pretrain": {"fixed": 1.0, "events": 2.8e-4, "triples": 2e-5},
     "select": {"fixed": 0.5, "target_events": 9e-4},
@@ -25,7 +25,7 @@ How they were measured: the demo (six departments, 182,000 training events, 2,44
 26,480 triples, target NUTRITION) with `OMP_NUM_THREADS=1 graphrec run configs/demo.yaml` on one core of
 an AMD EPYC; each stage's seconds stand in its manifest. They were divided by the size that drives the
 stage (epochs, batches and candidates are those of the defaults); `ingest` comes from 10 million
-generated rows.
+generated rows, `denoise` from the processor time of a later run (profile quick).
 """
 
 BYTES: Mapping[str, Mapping[str, float]] = {
