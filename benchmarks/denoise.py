@@ -32,6 +32,9 @@ from kg_denoise.prior import unseen_errors
 
 KINDS = ("uniform", "same_type", "near")
 SHARES = (0.05, 0.1, 0.2, 0.4)
+LABELS = 200
+"""Triples that a person judged, in the variants with labels."""
+
 Row = dict[str, object]
 
 
@@ -95,6 +98,18 @@ def with_truth(name: str, table: Table, signals: Sequence[str], seed: int, *, al
             yield row | measured(result, table.truth, every)
             if variant is signals:
                 yield from _parts(name, table, result, seed)
+                yield _labelled(name, table, signals, seed, workspace)
+
+
+def _labelled(name: str, table: Table, signals: Sequence[str], seed: int, workspace: Workspace) -> Row:
+    """Measure the fusion with `LABELS` triples judged, drawn at random, on the others."""
+    assert table.truth is not None
+    labels = np.full(len(table.triples), -1, dtype=np.int64)
+    chosen = generator(seed, "labels").choice(len(labels), LABELS, replace=False)
+    labels[chosen] = table.truth[chosen]
+    result = run(table, signals, seed, workspace, labels=labels)
+    row: Row = {"set": name, "variant": f"fusion, {LABELS} labels", "seed": seed}
+    return row | measured(result, table.truth, np.flatnonzero(labels < 0))
 
 
 def _parts(name: str, table: Table, result: DenoiseResult, seed: int) -> Iterator[Row]:
@@ -152,10 +167,10 @@ def nell(signals: Sequence[str], seeds: Sequence[int], *, alone: bool) -> Iterat
             prior = {"auroc": auroc(-room[odd], truth[odd]), "average_precision": _precision(-room[odd], truth[odd])}
             yield {"set": "nell_sports odd", "variant": "unseen errors", "seed": seed, **prior}
             labels = np.full(len(truth), -1, dtype=np.int64)
-            chosen = generator(seed, "labels").choice(even, 200, replace=False)
+            chosen = generator(seed, "labels").choice(even, LABELS, replace=False)
             labels[chosen] = table.label[chosen]
             result = run(table, signals, seed, workspace, labels=labels)
-            row = {"set": "nell_sports odd", "variant": "fusion, 200 labels of even", "seed": seed}
+            row = {"set": "nell_sports odd", "variant": f"fusion, {LABELS} labels of even", "seed": seed}
             yield row | measured(result, truth, odd)
 
 
