@@ -38,17 +38,13 @@ LABELS = 200
 Row = dict[str, object]
 
 
-ROUNDS = DenoiseConfig().rounds
-"""Rounds of denoise, `--rounds` otherwise."""
-
-
 def run(
     table: Table, signals: Sequence[str], seed: int, workspace: Workspace, *, labels: IntArray | None = None
 ) -> DenoiseResult:
     """Denoise `table` by `signals`, keeping scores in `workspace` for who asks the same again."""
     # A signal alone is without the prior of unseen errors, which is judged in the fusion.
     unseen = DenoiseConfig().unseen_share if len(signals) > 1 else 0.0
-    config = dataclasses.replace(DenoiseConfig(), signals=tuple(signals), unseen_share=unseen, rounds=ROUNDS)
+    config = dataclasses.replace(DenoiseConfig(), signals=tuple(signals), unseen_share=unseen)
     return denoise(
         table.triples,
         table.evidence,
@@ -185,7 +181,7 @@ def scale(profiles: Sequence[str], sizes: Sequence[int]) -> Iterator[Row]:
     for profile in profiles:
         for rows in sizes:
             table = tables.beauty(behaviour=True, rows=rows)
-            config = dataclasses.replace(DenoiseConfig(), profile=profile, folds=2, rounds=ROUNDS)
+            config = dataclasses.replace(DenoiseConfig(), profile=profile, folds=2)
             start = time.monotonic()
             with Workspace.temporary() as workspace:
                 denoise(table.triples, table.evidence, config, seed=0, workspace=workspace, tracker=NullTracker())
@@ -215,7 +211,6 @@ def means(rows: Sequence[Row]) -> Iterator[str]:
 
 def main() -> None:
     """Measure what is asked for."""
-    global ROUNDS
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     sets = ("nell", "beauty", "lastfm", "planted", "scale", "shares")
     parser.add_argument("sets", nargs="+", choices=sets)
@@ -225,12 +220,11 @@ def main() -> None:
         "--signals", nargs="*", default=[name for name in PROFILES["default"] if name != "cross_encoder"]
     )
     parser.add_argument("--profiles", nargs="*", default=["default"], help="For scale.")
-    parser.add_argument("--rounds", type=int, default=ROUNDS, help="Rounds of denoise.")
     parser.add_argument("--fusion-only", action="store_true", help="No signal by itself.")
     parser.add_argument("--rows", nargs="*", type=int, default=[100_000, 300_000, 1_200_000], help="For scale.")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    alone, ROUNDS = not options.fusion_only, options.rounds
+    alone = not options.fusion_only
     seeds, signals, rows = range(options.first, options.first + options.seeds), options.signals, []
     for name in options.sets:
         found = {

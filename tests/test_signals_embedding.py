@@ -145,7 +145,7 @@ def test_rivals_come_as_often_as_their_relation_has_them():
 
 def test_loss_against_all_by_hand():
     train = torch.tensor([[0, 0, 1], [0, 0, 3]])
-    steps = list(_AgainstAll(train, Evidence(num_entities=4, relations=("r",))).epoch(Table()))
+    steps = list(_AgainstAll(train).epoch(Table()))
     # Tails score 0..3 for head 0: log sum exp is 3.4402, the triples' own scores are 1 and 3.
     assert float(steps[0]) == pytest.approx(3.4402 - 2, abs=1e-4)
     # Heads score 0, 10, 20, 30 above the tail; the true head is the least: the loss is 30 for both.
@@ -160,8 +160,8 @@ class Vectors(Table):
 
 
 def test_the_nuclear_norm_is_that_of_the_triples_own_vectors():
-    train, evidence = torch.tensor([[0, 0, 1], [2, 1, 3]]), Evidence(num_entities=4, relations=("r", "s"))
-    plain, bound = (list(_AgainstAll(train, evidence, penalty).epoch(Vectors())) for penalty in (0.0, 0.5))
+    train = torch.tensor([[0, 0, 1], [2, 1, 3]])
+    plain, bound = (list(_AgainstAll(train, penalty).epoch(Vectors())) for penalty in (0.0, 0.5))
     # A step has one triple. Cubes: 0 + 2 and 1 for the first; 16 + 54 and 8 for the second.
     paid = sorted(float(more - less) for more, less in zip(bound[:2], plain[:2], strict=True))
     assert paid == pytest.approx([1.5, 39.0], abs=1e-3)

@@ -85,7 +85,7 @@ class EmbeddingSignal:
         against_all = evidence.num_entities < options.all_below
         model = _make(name, train, evidence, options, against_all=against_all)
         steps: _AgainstAll | _AgainstRivals = (
-            _AgainstAll(train, evidence, options.penalty if MODELS[name].nuclear else 0.0)
+            _AgainstAll(train, options.penalty if MODELS[name].nuclear else 0.0)
             if against_all
             else _AgainstRivals(train, evidence, options)
         )
@@ -200,11 +200,12 @@ class _AgainstAll:
     """Steps of the softmax over all tails of a head and relation, then over all heads of a relation and tail.
 
     `penalty` weighs the nuclear 3-norm, the sum of |x|^3 of the vectors of a triple (Lacroix et al. 2018, eq. 5;
-    there it is by the same weight for all three): what few triples speak of stays small.
+    there it is by the same weight for all three): what few triples speak of stays small. PyKEEN's own regularizers
+    count whatever a step scores, which here is every entity.
     """
 
-    def __init__(self, train: Tensor, evidence: Evidence, penalty: float = 0.0) -> None:
-        self._num_entities, self._penalty = evidence.num_entities, penalty
+    def __init__(self, train: Tensor, penalty: float = 0.0) -> None:
+        self._penalty = penalty
         # Per side: pairs [p, 2] and, per row of `train` sorted by pair, the pair's place and the other end.
         self._sides = [_grouped(train, keep, other) for keep, other in ((slice(0, 2), 2), (slice(1, 3), 0))]
 
