@@ -129,6 +129,22 @@ def test_of_several_rounds_the_mean_counts(noisy):
     assert whole.said == pytest.approx((rounds[0].said + rounds[1].said) / 2, abs=1e-5)
 
 
+def test_a_late_signal_is_asked_last_and_heard_in_every_round(noisy, monkeypatch):
+    monkeypatch.setattr("kg_denoise.line.LATE", {"schema"})
+    config = DenoiseConfig(signals=("schema", "facts"), rounds=2, band=2000)
+    with Workspace.temporary() as workspace:
+        line = Line(noisy[0], EVIDENCE, config, 0, workspace, NullTracker())
+        first, second = line.rounds()
+        alone = Line(noisy[0], EVIDENCE, DenoiseConfig(signals=("schema",)), 0, workspace, NullTracker())
+        assert len(list(alone.rounds())) == 1, "nothing is known before a late signal alone"
+    assert "schema" not in first.names and "schema" in second.names
+    assert not first.late.any() and 0 < (second.late != 0).mean() < 1
+    moved = 1 / (1 + np.exp(-(first.found.log_odds + second.late).astype(np.float64)))
+    both = first.found.told & second.found.told
+    expected = (moved + second.found.probability)[both] / 2
+    assert together([first, second]).found.probability[both] == pytest.approx(expected, abs=1e-6)
+
+
 def judged(log_odds, told, late=0.0, names=("facts",)):
     one = np.float32([log_odds])
     found = Calibrated(
