@@ -57,7 +57,7 @@ from graphrec.graph.build import build_graph
 from graphrec.graph.graph import MultiDomainGraph
 from graphrec.metrics.measures import Values, ndcg, recall
 from graphrec.metrics.ranking import rank
-from graphrec.metrics.scorers import VectorScorer
+from graphrec.metrics.scorers import hybrid_scorer
 from graphrec.stages.ingest import ingest, read
 from pretrain.stage import pretrain
 
@@ -253,9 +253,10 @@ def measure(world: World, out: Path) -> JSON:
         made = adapt(target, selection.chosen, config.adapt, seed=cell.seed, workspace=work, tracker=tracker)
         times["adapt"] = time.perf_counter() - began
     models = {
-        "graphrec": world.measured(_scorer(made.arrays, "")),
-        "target_only": world.measured(_scorer(made.arrays, "target_only.")),
-        "all_domains": world.measured(_scorer(made.arrays, "all_domains.")),
+        "graphrec": world.measured(hybrid_scorer(made.arrays)),
+        "target_only": world.measured(hybrid_scorer(made.arrays, "target_only.")),
+        "all_domains": world.measured(hybrid_scorer(made.arrays, "all_domains.")),
+        "vectors": world.measured(hybrid_scorer(made.arrays, "vectors.")),
     }
     return {
         "chosen": list(selection.chosen),
@@ -298,7 +299,8 @@ def oracle(world: World, out: Path) -> JSON:
         base, first = fitting.base(TRAIN)
         candidates, ridge = fitting.candidates(base, named)
         final = fitting.final(first.best_epoch, candidates, ridge)
-    found = {name: world.measured(VectorScorer(*fitted.vectors(target)))["ndcg@10"] for name, fitted in final.items()}
+        scorers = {n: hybrid_scorer(f.arrays(target) | f.together(target)) for n, f in final.items()}
+    found = {name: world.measured(scorer)["ndcg@10"] for name, scorer in scorers.items()}
     return {"seconds": round(time.perf_counter() - began, 1), "ndcg@10": found}
 
 
@@ -328,10 +330,6 @@ def _pretrained(world: World, out: Path) -> Pretrained:
         made.pretrained.save(part)
         part.replace(folder)
     return Pretrained.load(folder)
-
-
-def _scorer(arrays: Mapping[str, FloatArray], prefix: str) -> VectorScorer:
-    return VectorScorer(arrays[f"{prefix}user"], arrays[f"{prefix}item"])
 
 
 def _baseline(world: World, name: str, scope: str) -> Scorer:

@@ -29,13 +29,13 @@ from graphrec.cli.config import load_config
 from graphrec.cli.examples import example_folder
 from graphrec.core.search import MemorySearch
 from graphrec.core.tracking import NullTracker
-from graphrec.core.types import JSON, FloatArray
+from graphrec.core.types import JSON
 from graphrec.core.workspace import Workspace
 from graphrec.data.simulate import FROZEN_SEEDS, plant
 from graphrec.graph.build import build_graph
 from graphrec.metrics.measures import ndcg
 from graphrec.metrics.ranking import rank
-from graphrec.metrics.scorers import VectorScorer
+from graphrec.metrics.scorers import Arrays, hybrid_scorer
 from graphrec.stages.ingest import ingest, read
 from pretrain.stage import pretrain
 
@@ -116,11 +116,11 @@ def world(kind: str, seed: int, *, disjoint: bool, overrides: list[str]) -> JSON
     }
 
 
-def _ndcg(target: Target, arrays: Mapping[str, FloatArray], name: str, user: np.ndarray, item: np.ndarray) -> float:
+def _ndcg(target: Target, arrays: Arrays, name: str, user: np.ndarray, item: np.ndarray) -> float:
     events, prefix = target.graph.events[target.domain], f"{name}." if name else ""
     ones = np.ones(len(events), dtype=np.float32)
     seen = csr_array((ones, (events.user, events.item)), shape=(target.graph.num_users, target.num_items))
-    scorer = VectorScorer(arrays[f"{prefix}user"], arrays[f"{prefix}item"])
+    scorer = hybrid_scorer(arrays, prefix)
     return float(ndcg(rank(scorer, user, item, seen).ranks, 10).mean())
 
 

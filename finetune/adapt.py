@@ -12,10 +12,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from finetune.channels import OWN, POPULARITY, Parts, View, joined, strength
+from finetune.channels import CROSS, OWN, POPULARITY, Parts, View, joined, strength
 from finetune.config import AdaptConfig
-from finetune.evidence import Evidence, HeldOut, Subset, crosses_of, past_of, share_without
+from finetune.evidence import Evidence, HeldOut, Subset, past_of, share_without, together_of
 from finetune.guard import ALL_DOMAINS, CHOSEN, TARGET_ONLY, guard
 from finetune.model import Transfer, new_encoder
 from finetune.target import Target
@@ -25,6 +26,7 @@ from graphrec.core.types import JSON, FloatArray, IntArray
 from graphrec.core.workspace import Workspace
 from graphrec.encoders.base import MultiDomainEncoder
 from graphrec.encoders.pretrained import FULL, TRAIN
+from graphrec.metrics.scorers import Arrays, hybrid_arrays
 from graphrec.training.loop import FitResult, fit
 
 _SAMPLE = 512
@@ -33,29 +35,52 @@ _TUNED = {"gate": (), "adapter": ("map",), "full": ("encoder", "map")}
 
 @dataclass(frozen=True, kw_only=True)
 class Fitted:
-    """A model of one subset: its encoder, its maps and the weights of its channels."""
+    """A model of one subset: its encoder, its parts and the weights of its channels.
+
+    `alone` are the weights of channels that are vectors, where these have to do without the others.
+    """
 
     encoder: MultiDomainEncoder
     parts: Parts
     weight: Mapping[str, float]
+    alone: Mapping[str, float]
 
     def view(self, target: Target, history: str, users: IntArray | None = None) -> View:
         """Return the encoder's view of `users`, of all without."""
         asked = np.arange(target.graph.num_users) if users is None else users
         return View.of(self.encoder, target, history, asked)
 
-    def vectors(self, target: Target) -> tuple[FloatArray, FloatArray]:
-        """Return user and item vectors, popularity last, whose inner products are scores; the history is all events."""
-        return joined(self.view(target, FULL).channels(self.parts, self.weight), self.weight)
+    def arrays(self, target: Target, prefix: str = "") -> dict[str, FloatArray]:
+        """Return what `hybrid_scorer` reads of one model: vectors, popularity last, and shares; by all events."""
+        user, item = self._vectors(target, self.weight)
+        share = [self.weight.get(CROSS if name == "" else f"{CROSS}:{name}", 0.0) for name in self.parts.crosses]
+        return {
+            f"{prefix}user": user,
+            f"{prefix}item": item,
+            f"{prefix}share": np.array(share, dtype=np.float32),
+        }
+
+    def together(self, target: Target) -> dict[str, NDArray[np.generic]]:
+        """Return what `hybrid_scorer` reads of what goes together, which is the same for all subsets."""
+        histories = {"": target.history(FULL), **target.elsewhere[FULL]}
+        return hybrid_arrays([cross.together(histories[name]) for name, cross in self.parts.crosses.items()])
+
+    def vectors(self, target: Target, prefix: str = "") -> dict[str, FloatArray]:
+        """Return the model that is vectors alone, as `arrays` does."""
+        user, item = self._vectors(target, self.alone)
+        return {f"{prefix}user": user, f"{prefix}item": item, f"{prefix}share": np.zeros(0, dtype=np.float32)}
+
+    def _vectors(self, target: Target, weight: Mapping[str, float]) -> tuple[FloatArray, FloatArray]:
+        return joined(self.view(target, FULL).channels(self.parts, weight), weight)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A fitted subset, the `weight` it began with, what validation says of it, and any further training."""
+    """A fitted subset, the model it `began` with, what validation says of it, and any further training."""
 
     subset: Subset
     fitted: Fitted
-    weight: Mapping[str, float]
+    began: Fitted
     held_out: HeldOut
     epochs: int
     curve: list[JSON]
@@ -66,7 +91,7 @@ class Adapted:
     """What adapt gives. `arrays` are the tensors of `adapted.safetensors` by name."""
 
     shipped: str
-    arrays: Mapping[str, FloatArray]
+    arrays: Arrays
     summary: JSON
 
 
@@ -81,10 +106,10 @@ def adapt(
 ) -> Adapted:
     """Fit the candidates, let the guard decide, and encode users and items for the test.
 
-    `arrays` holds `user` [num_users, width] and `item` [num_items, width] of the shipped model and of each guard
-    (`target_only.user`, ...), whose history is train and validation events and whose last column is popularity:
-    inner products are scores. `train.item` and `full.item` are the unit vectors of the target's own items, by history,
-    for later choices. A killed call goes on from `workspace`.
+    `arrays` holds what `hybrid_scorer` reads of the shipped model, of each guard (`target_only.user`, ...) and of the
+    shipped one as vectors alone (`vectors.user`, ...): the history is train and validation events, the last column
+    popularity. `train.item` and `full.item` are the unit vectors of the target's own items, by history, for later
+    choices. A killed call goes on from `workspace`.
     """
     fitting = Fitting(target, config, seed, workspace, tracker)
     base, first = fitting.base(TRAIN)
@@ -95,11 +120,13 @@ def adapt(
     if config.refit:
         final = fitting.final(first.best_epoch, candidates, ridge)
     used = {"": shipped} | {f"{name}.": name if name in final else TARGET_ONLY for name in (TARGET_ONLY, ALL_DOMAINS)}
-    arrays: dict[str, FloatArray] = {}
+    arrays: dict[str, NDArray[np.generic]] = {}
     for prefix, name in used.items():
-        user, item = final[name].vectors(target)
-        arrays |= {f"{prefix}user": user, f"{prefix}item": item}
-    some = np.linspace(0, target.graph.num_users - 1, min(target.graph.num_users, _SAMPLE)).astype(np.int64)
+        arrays |= final[name].arrays(target, prefix)
+    arrays |= final[shipped].vectors(target, "vectors.")
+    arrays |= final[shipped].together(target)
+    num_users = target.graph.num_users
+    some = np.linspace(0, num_users - 1, min(num_users, _SAMPLE)).astype(np.int64)
     view = final[shipped].view(target, FULL, some)
     arrays["full.item"] = view.item
     arrays["train.item"] = candidates[shipped].fitted.view(target, TRAIN, some).item
@@ -109,7 +136,9 @@ def adapt(
         "candidates": [{**row, "domains": list(candidates[row["name"]].subset)} for row in decision.rows],
         "shipped": shipped,
         "reason": decision.reason,
-        "gates": dict.fromkeys(target.sources, 0.0) | strength(channels, final[shipped].weight),
+        "gates": dict.fromkeys(target.sources, 0.0)
+        | strength(channels, final[shipped].weight, len(some), target.num_items),
+        "together": [name or target.domain for name in final[shipped].parts.crosses],
         "best_epoch": {"base": first.best_epoch} | {name: c.epochs for name, c in candidates.items()},
         "popularity": {name: c.fitted.weight[POPULARITY] for name, c in candidates.items()},
         "refit": config.refit,
@@ -160,30 +189,30 @@ class Fitting:
         if not len(users):
             # Nothing to choose weights by but the train events, none of which is left out for it.
             scale, popularity = past_of(base, target, TRAIN, self.config.evidence, self.seed, 0.0).usual
-            alone = Fitted(encoder=base, parts=Parts(), weight={OWN: scale, POPULARITY: popularity})
+            weight = {OWN: scale, POPULARITY: popularity}
+            alone = Fitted(encoder=base, parts=Parts(), weight=weight, alone=weight)
             nothing = HeldOut(np.empty(0))
             blind = {
-                name: Candidate(subset=s, fitted=alone, weight=alone.weight, held_out=nothing, epochs=0, curve=[])
+                name: Candidate(subset=s, fitted=alone, began=alone, held_out=nothing, epochs=0, curve=[])
                 for name, s in subsets.items()
             }
             return blind, 1.0
-        evidence = Evidence.of(base, target, self.config.evidence, self.seed)
+        evidence = Evidence.of(base, target, self.config.evidence, self.seed, factors=True)
         found: dict[str, Candidate] = {}
         for name, subset in subsets.items():
-            weight = evidence.weights(subset).value
-            fitted = Fitted(encoder=base, parts=evidence.parts, weight=weight)
-            fitted, result = self._tuned(fitted, TRAIN, name)
+            began = _weighed(Fitted(encoder=base, parts=evidence.parts, weight={}, alone={}), evidence, subset)
+            fitted, result = self._tuned(began, TRAIN, name)
             if result is None:
                 held_out = evidence.held_out(subset)
             else:
                 # Likelihoods among the candidates of different encoders do not compare; NDCG@10 does.
                 after = evidence.after(fitted.encoder, fitted.parts, self.seed)
-                fitted, held_out = replace(fitted, weight=after.weights(subset).value), after.held_out(subset)
+                fitted, held_out = _weighed(fitted, after, subset), after.held_out(subset)
                 held_out = replace(held_out, likelihood=None)
             found[name] = Candidate(
                 subset=subset,
                 fitted=fitted,
-                weight=weight,
+                began=began,
                 held_out=held_out,
                 epochs=result.best_epoch if result else 0,
                 curve=result.curve if result else [],
@@ -197,14 +226,14 @@ class Fitting:
         if len(target.valid[0]):
             without = share_without(View.of(base, target, TRAIN, np.unique(target.valid[0])))
             past = past_of(base, target, FULL, self.config.evidence, self.seed, without)
-            own, crosses = crosses_of(target, FULL, self.config.evidence)
-            parts = Parts(past.residuals.maps(past.views, ridge), crosses, own)
+            together = together_of(target, FULL, self.config.evidence, factors=True)
+            parts = replace(together, maps=past.residuals.maps(past.views, ridge))
         found = {}
         for name, candidate in candidates.items():
-            found[name] = Fitted(encoder=base, parts=parts, weight=candidate.weight)
+            found[name] = replace(candidate.began, encoder=base, parts=parts)
             if candidate.epochs:
                 tuned, _ = self._tuned(found[name], FULL, f"refit-{name}", candidate.epochs)
-                found[name] = replace(tuned, weight=candidate.fitted.weight)
+                found[name] = replace(tuned, weight=candidate.fitted.weight, alone=candidate.fitted.alone)
         return found
 
     def _tuned(
@@ -241,7 +270,12 @@ class Fitting:
             stop=stop,
         )
         maps = dict(begun.parts.maps) | model.maps
-        return Fitted(encoder=model.encoder, parts=replace(begun.parts, maps=maps), weight=begun.weight), result
+        return replace(begun, encoder=model.encoder, parts=replace(begun.parts, maps=maps)), result
+
+
+def _weighed(fitted: Fitted, evidence: Evidence, subset: Subset) -> Fitted:
+    weight, alone = evidence.weights(subset), evidence.weights(subset, vectors=True)
+    return replace(fitted, weight=weight.value, alone=alone.value)
 
 
 def _joined(first: list[JSON], second: list[JSON]) -> list[JSON]:

@@ -1,6 +1,6 @@
-"""What a score is made of: channels, each the product of a user matrix and an item matrix, each with one weight.
+"""What a score is made of: channels, each with one weight, most of them the product of a user and an item matrix.
 
-score(u, i) = sum over channels c of weight_c * user_c(u) . item_c(i)
+score(u, i) = sum over channels c of weight_c * score_c(u, i),  score_c(u, i) = user_c(u) . item_c(i) but for `cross`
 
 own          the target's own encoder: the user's view of the target, the item's vector
 popularity   1 and log(1 + events of the item)
@@ -10,28 +10,29 @@ alike        the user's items of the target, and the item, by the entities they 
              validation often asks for new items: no vector has to be learnt for it
 knowledge    the user's items of the target, and the item, as other items of the target around them in the knowledge
              graph describe them: what knowledge says without any source
-cross        which of the user's items of the target go together with which (`cross.py`)
+cross        which of the user's items of the target go together with which (`cross.py`): sparse, no vectors
 users:d      what source d says of the user, mapped into the target's space (`maps.py`), and the item's vector
-cross:d      which of the user's items of source d go together with which items of the target (`cross.py`)
+cross:d      which of the user's items of source d go together with which items of the target, likewise
 entities:d   the user's items of the target as source d would describe them, and the item likewise: what knowledge
              shared with the source, or an item sold in both, carries over; no user has to be shared for it
+factors, factors:d   cross in few dimensions: they stand for it where a model must be vectors and nothing else
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
 
-from finetune.cross import Cross
+from finetune.cross import Cross, Factors
 from finetune.maps import SourceMap
 from finetune.target import Target
-from graphrec.core.types import FloatArray, IntArray
+from graphrec.core.types import FloatArray, IntArray, Scorer
 from graphrec.encoders.base import MultiDomainEncoder
-from graphrec.metrics.scorers import VectorScorer
+from graphrec.metrics.scorers import HybridScorer, Together, VectorScorer
 
 OWN, POPULARITY, NEW, ALIKE, KNOWLEDGE = "own", "popularity", "new", "alike", "knowledge"
-USERS, CROSS, ENTITIES = "users", "cross", "entities"
+USERS, CROSS, ENTITIES, FACTORS = "users", "cross", "entities", "factors"
 BLOCK = 8192
 """Users encoded at a time."""
 _OFTEN = 0.2
@@ -40,26 +41,68 @@ _OFTEN = 0.2
 
 @dataclass(frozen=True)
 class Parts:
-    """What was fitted of each source, and of the target itself, to make their channels."""
+    """What was fitted of each source, and of the target itself (`""`), to make their channels."""
 
     maps: Mapping[str, SourceMap] = field(default_factory=dict)
     crosses: Mapping[str, Cross] = field(default_factory=dict)
-    own: Cross | None = None
+    factors: Mapping[str, Factors] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Channel:
-    """`user` is [num_rows, width], `item` [num_items, width]; `source` is empty where none has a part in it."""
+class Named:
+    """A channel's `kind`; `source` is empty where none has a part in it."""
 
     kind: str
     source: str
-    user: FloatArray
-    item: FloatArray
 
     @property
     def name(self) -> str:
         """Return the channel's name, as weights are called."""
         return f"{self.kind}:{self.source}" if self.source else self.kind
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vectors(Named):
+    """A channel of vectors: `user` is [num_rows, width], `item` [num_items, width]."""
+
+    user: FloatArray
+    item: FloatArray
+
+    def of(self, rows: IntArray) -> "Vectors":
+        """Return the channel of some rows, numbered anew."""
+        return replace(self, user=self.user[rows])
+
+    def scores(self, rows: IntArray, items: IntArray) -> FloatArray:
+        """Return `[len(rows), len(items)]` scores."""
+        made: FloatArray = self.user[rows] @ self.item[items].T
+        return made
+
+    def at(self, rows: IntArray, items: IntArray) -> FloatArray:
+        """Return `[len(rows), n]` scores of `items` [len(rows), n]."""
+        made: FloatArray = np.einsum("rd,rjd->rj", self.user[rows], self.item[items], optimize=True)
+        return made
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sparse(Named):
+    """A channel of what goes together."""
+
+    together: Together
+
+    def of(self, rows: IntArray) -> "Sparse":
+        """Return the channel of some rows, numbered anew."""
+        return replace(self, together=self.together.of(rows))
+
+    def scores(self, rows: IntArray, items: IntArray) -> FloatArray:
+        """Return `[len(rows), len(items)]` scores."""
+        return np.asarray(self.together.told(rows)[:, items].toarray(), dtype=np.float32)
+
+    def at(self, rows: IntArray, items: IntArray) -> FloatArray:
+        """Return `[len(rows), n]` scores of `items` [len(rows), n]."""
+        return np.take_along_axis(self.together.told(rows).toarray(), items, axis=1)
+
+
+Channel = Vectors | Sparse
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,9 +144,9 @@ class View:
         Where `weight` is given, only the first two and those with a weight are made.
         """
         ones, prior = np.ones((len(self.users), 1), dtype=np.float32), self.popularity[:, None]
-        made = [
-            Channel(kind=OWN, source="", user=self.own, item=self.item),
-            Channel(kind=POPULARITY, source="", user=ones, item=prior),
+        made: list[Channel] = [
+            Vectors(kind=OWN, source="", user=self.own, item=self.item),
+            Vectors(kind=POPULARITY, source="", user=ones, item=prior),
         ]
         target, history, users = self.target, self.history, self.users
 
@@ -111,7 +154,18 @@ class View:
             return weight is None or bool(weight.get(f"{kind}:{source}" if source else kind))
 
         def add(kind: str, source: str, user: FloatArray, item: FloatArray) -> None:
-            made.append(Channel(kind=kind, source=source, user=user, item=item))
+            made.append(Vectors(kind=kind, source=source, user=user, item=item))
+
+        def add_together(source: str) -> None:
+            cross = parts.crosses.get(source) if wanted(CROSS, source) else None
+            factors = parts.factors.get(source) if wanted(FACTORS, source) else None
+            if cross is None and factors is None:
+                return
+            had = (target.elsewhere[history][source] if source else target.history(history))[users]
+            if cross is not None:
+                made.append(Sparse(kind=CROSS, source=source, together=cross.together(had)))
+            if factors is not None:
+                add(FACTORS, source, factors.users(had), factors.item)
 
         if wanted(NEW) and target.share_new >= _OFTEN:
             add(NEW, "", ones, (self.count == 0).astype(np.float32)[:, None])
@@ -119,27 +173,26 @@ class View:
             add(ALIKE, "", target.through(profile, history, users), profile)
         if wanted(KNOWLEDGE) and (around := target.described(self.item)) is not None:
             add(KNOWLEDGE, "", target.through(around, history, users), around)
-        if wanted(CROSS) and parts.own is not None:
-            add(CROSS, "", parts.own.users(target.history(history)[users]), parts.own.item)
+        add_together("")
         for name in target.sources:
             if wanted(USERS, name) and name in parts.maps:
                 add(USERS, name, parts.maps[name](target.views[history][name][users]), self.item)
-            if wanted(CROSS, name) and (cross := parts.crosses.get(name)) is not None:
-                add(CROSS, name, cross.users(target.elsewhere[history][name][users]), cross.item)
+            add_together(name)
             if wanted(ENTITIES, name) and (bridge := target.bridges[history].get(name)) is not None:
                 add(ENTITIES, name, target.through(bridge, history, users), bridge)
         return made
 
 
 def joined(channels: Sequence[Channel], weight: Mapping[str, float]) -> tuple[FloatArray, FloatArray]:
-    """Return user and item vectors whose product is the weighted sum of the channels; popularity comes last.
+    """Return user and item vectors whose product is the weighted sum of the channels of vectors; popularity comes last.
 
     Channels over the target's own item vectors are added up, the others stand side by side.
     """
-    own, prior = channels[0], channels[1]
+    vectors = [channel for channel in channels if isinstance(channel, Vectors)]
+    own, prior = vectors[0], vectors[1]
     user = np.float32(weight[own.name]) * own.user
     wide: list[tuple[FloatArray, FloatArray]] = []
-    for channel in channels[2:]:
+    for channel in vectors[2:]:
         share = np.float32(weight.get(channel.name, 0.0))
         if not share:
             continue
@@ -152,24 +205,31 @@ def joined(channels: Sequence[Channel], weight: Mapping[str, float]) -> tuple[Fl
     return users.astype(np.float32), items.astype(np.float32)
 
 
-def scorer_of(channels: Sequence[Channel], weight: Mapping[str, float]) -> VectorScorer:
+def scorer_of(channels: Sequence[Channel], weight: Mapping[str, float]) -> Scorer:
     """Return the scorer of the channels' rows: user r is row r."""
-    return VectorScorer(*joined(channels, weight))
+    vectors = VectorScorer(*joined(channels, weight))
+    sparse = [c for c in channels if isinstance(c, Sparse) and weight.get(c.name)]
+    if not sparse:
+        return vectors
+    return HybridScorer(vectors, [c.together for c in sparse], [weight[c.name] for c in sparse])
 
 
 def spread(channels: Sequence[Channel], weight: Mapping[str, float], rows: IntArray, items: IntArray) -> float:
     """Return the usual standard deviation, over `items`, of the scores that `channels` give the users in `rows`."""
     total = np.zeros((len(rows), len(items)), dtype=np.float32)
     for channel in channels:
-        total += np.float32(weight.get(channel.name, 0.0)) * (channel.user[rows] @ channel.item[items].T)
+        if value := weight.get(channel.name):
+            total += np.float32(value) * channel.scores(rows, items)
     found = total.std(axis=1)
     return float(found[found > 0].mean()) if (found > 0).any() else 0.0
 
 
-def strength(channels: Sequence[Channel], weight: Mapping[str, float]) -> dict[str, float]:
+def strength(
+    channels: Sequence[Channel], weight: Mapping[str, float], num_rows: int, num_items: int
+) -> dict[str, float]:
     """Return how far each source spreads a user's scores, as a share of what all channels together do."""
-    rows = np.linspace(0, len(channels[0].user) - 1, min(len(channels[0].user), 512)).astype(np.int64)
-    items = np.linspace(0, len(channels[0].item) - 1, min(len(channels[0].item), 512)).astype(np.int64)
+    rows = np.linspace(0, num_rows - 1, min(num_rows, 512)).astype(np.int64)
+    items = np.linspace(0, num_items - 1, min(num_items, 512)).astype(np.int64)
     whole = spread(channels, weight, rows, items)
     sources = dict.fromkeys(channel.source for channel in channels if channel.source)
     return {

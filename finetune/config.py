@@ -41,7 +41,12 @@ class EvidenceConfig:
         min_length=1,
         help="Ridges of the maps to choose from on validation, in mean eigenvalues.",
     )
-    cross_rank: int = option(default=64, ge=4, help="Dimensions that say which items of a source go with which.")
+    neighbours: int = option(
+        default=100, ge=1, help="Items of the target, at most, that an item of it or of a source goes together with."
+    )
+    cross_rank: int = option(
+        default=64, ge=4, help="Dimensions of vectors that say so too, for a model that must be vectors alone (adapt)."
+    )
     max_events: int = option(default=50_000, ge=1, help="Training events at most that maps are fitted on.")
     num_offered: int = option(default=4096, ge=2, help="Items, drawn evenly, that these events are compared with.")
     valid_events: int = option(default=10_000, ge=1, help="Validation events at most that weights are fitted on.")

@@ -1,11 +1,16 @@
 """What goes together: who had an item of the source, or one of the target itself, also had which items of the target.
 
     C = D^-1/2 X' Y     X [num_users, items of the source], Y [num_users, items of the target], D users per item of X
-    C ~ U s V'          its largest singular triplets
 
-A user who had x in the source scores item i by x U s . V_i / sqrt(|x|), scaled to a usual spread of 1: co-occurrence
-counts with the source's popular items damped, in vectors that can be exported. Views say what kind of user somebody is
-in the source, this says which of their items point where.
+A user who had x in the source scores item i by s(u, i) = x C_i / sqrt(|x|): co-occurrence counts with the source's
+popular items damped. Views say what kind of user somebody is in the source, this says which of their items point where.
+It comes in two shapes:
+
+    Cross     log(1 + 9 s / usual s), of each item of the source the strongest items of the target: sparse, all of it
+    Factors   C ~ U s V', its largest singular triplets, scaled to a usual spread of 1: vectors that can be exported
+
+A choice is a matter of odds, so that twice the count is not twice the reason: with the logarithm weights are larger and
+rankings better (benchmarks/RESULTS.md).
 """
 
 from dataclasses import dataclass
@@ -14,27 +19,57 @@ import numpy as np
 from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator, svds
 
-from graphrec.core.types import FloatArray
+from graphrec.baselines.neighbours import nearest
+from graphrec.core.types import BoolArray, FloatArray, IntArray
+from graphrec.metrics.scorers import Together
 
+_SHARPNESS = 9.0
+"""Of the counts before the logarithm, a usual one being 1."""
 _FEWEST, _SAMPLE = 3, 256
 _NOTHING = 1e-4
 
 
 @dataclass(frozen=True)
 class Cross:
+    """`weight` is [items of the source, items of the target], sparse; see the top of this module."""
+
+    weight: csr_array
+
+    @classmethod
+    def of(cls, theirs: csr_array, own: csr_array, neighbours: int) -> "Cross | None":
+        """Return what goes together in users' histories in source and target, with a row per user; None without ties.
+
+        An item of the source keeps its `neighbours` strongest of the target. Where both are the same history, an item
+        does not go together with itself.
+        """
+        both = _in_both(theirs, own)
+        theirs, own, itself = theirs[both], csr_array(own[both]), theirs is not own
+        counted = nearest(_columns_damped(theirs).T.tocsr(), own, _as_it_is, neighbours, itself=itself)
+        some = np.linspace(0, theirs.shape[0] - 1, min(theirs.shape[0], _SAMPLE)).astype(np.int64)
+        usual = csr_array(_by_length(theirs[some]) @ counted).data
+        if not usual.size:
+            return None
+        return cls(csr_array(counted * np.float32(_SHARPNESS / usual.mean())))
+
+    def together(self, theirs: csr_array) -> Together:
+        """Return what goes with histories [num_rows, items of the source]."""
+        return Together(_by_length(theirs), self.weight)
+
+
+@dataclass(frozen=True)
+class Factors:
     """`source` is [items of the source, rank], `item` [items of the target, rank]."""
 
     source: FloatArray
     item: FloatArray
 
     @classmethod
-    def of(cls, theirs: csr_array, own: csr_array, rank: int) -> "Cross | None":
+    def of(cls, theirs: csr_array, own: csr_array, rank: int) -> "Factors | None":
         """Return the factors of users' histories in source and target, both with a row per user; None without ties.
 
         Where both are the same history, an item does not go together with itself.
         """
-        # Within one domain a single event goes together with nothing.
-        both = (np.diff(theirs.indptr) > 0) & (np.diff(own.indptr) > (1 if theirs is own else 0))
+        both = _in_both(theirs, own)
         left, right = _columns_damped(theirs[both]), csr_array(own[both])
         most = min(rank, left.shape[1] - 1, right.shape[1] - 1, int(both.sum()) - 1)
         if most < _FEWEST:
@@ -57,17 +92,32 @@ class Cross:
         made = cls((u * size).astype(np.float32), np.ascontiguousarray(v.T, dtype=np.float32))
         return made._scaled(theirs[both])
 
-    def _scaled(self, theirs: csr_array) -> "Cross | None":
+    def _scaled(self, theirs: csr_array) -> "Factors | None":
         """Return it with a usual spread of 1 of a user's scores: counts grow with the history, weights must not."""
         some = np.linspace(0, theirs.shape[0] - 1, min(theirs.shape[0], _SAMPLE)).astype(np.int64)
         spread = float((self.users(theirs[some]) @ self.item.T).std(axis=1).mean())
-        return Cross(self.source, self.item / np.float32(spread)) if spread > _NOTHING else None
+        return Factors(self.source, self.item / np.float32(spread)) if spread > _NOTHING else None
 
     def users(self, theirs: csr_array) -> FloatArray:
         """Return user vectors [num_rows, rank] of histories [num_rows, items of the source]; zero without any."""
-        length = np.sqrt(np.maximum(np.diff(theirs.indptr), 1)).astype(np.float32)[:, None]
-        made: FloatArray = np.asarray(theirs @ self.source, dtype=np.float32) / length
+        made: FloatArray = np.asarray(_by_length(theirs) @ self.source, dtype=np.float32)
         return made
+
+
+def _in_both(theirs: csr_array, own: csr_array) -> BoolArray:
+    # Within one domain a single event goes together with nothing.
+    return np.asarray((np.diff(theirs.indptr) > 0) & (np.diff(own.indptr) > (1 if theirs is own else 0)))
+
+
+def _by_length(history: csr_array) -> csr_array:
+    count = np.diff(history.indptr)
+    divided = csr_array(history, copy=True).astype(np.float32)
+    divided.data /= np.repeat(np.sqrt(np.maximum(count, 1)), count).astype(np.float32)
+    return divided
+
+
+def _as_it_is(_: IntArray, __: IntArray, value: FloatArray) -> FloatArray:
+    return value
 
 
 def _columns_damped(history: csr_array) -> csr_array:

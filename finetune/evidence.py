@@ -20,21 +20,33 @@ from functools import cached_property
 
 import numpy as np
 
-from finetune.channels import CROSS, ENTITIES, NEW, OWN, POPULARITY, USERS, Channel, Parts, View, scorer_of, spread
+from finetune.channels import (
+    CROSS,
+    ENTITIES,
+    FACTORS,
+    NEW,
+    OWN,
+    POPULARITY,
+    USERS,
+    Channel,
+    Parts,
+    View,
+    scorer_of,
+    spread,
+)
 from finetune.config import EvidenceConfig
-from finetune.cross import Cross
+from finetune.cross import Cross, Factors
 from finetune.left_out import has_view, left_out_views
 from finetune.logit import Choices, Logit, Real, fit_logit
 from finetune.maps import Residuals, calibrate
 from finetune.target import Target
 from finetune.task import CUTOFF, user_ndcg
 from graphrec.core.seeds import generator
-from graphrec.core.types import FloatArray, IntArray
+from graphrec.core.types import FloatArray, IntArray, Scorer
 from graphrec.encoders.base import MultiDomainEncoder
 from graphrec.encoders.pretrained import TRAIN
 from graphrec.metrics.measures import Values
 from graphrec.metrics.ranking import rank
-from graphrec.metrics.scorers import VectorScorer
 
 Subset = tuple[str, ...]
 """Names of source domains, in the target's order of sources."""
@@ -106,14 +118,19 @@ class Evidence:
     _known: dict[tuple[int, ...], tuple[Logit, tuple[int, ...]]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, encoder: MultiDomainEncoder, target: Target, config: EvidenceConfig, seed: int) -> "Evidence":
-        """Map the sources by train events, at each ridge of `config`, and keep the maps that validation likes best."""
+    def of(
+        cls, encoder: MultiDomainEncoder, target: Target, config: EvidenceConfig, seed: int, *, factors: bool = False
+    ) -> "Evidence":
+        """Map the sources by train events, at each ridge of `config`, and keep the maps that validation likes best.
+
+        With `factors` it can also say what vectors alone would weigh.
+        """
         view = View.of(encoder, target, TRAIN, np.unique(target.valid[0]))
         past = past_of(encoder, target, TRAIN, config, seed, share_without(view))
-        own, crosses = crosses_of(target, TRAIN, config)
+        together = together_of(target, TRAIN, config, factors=factors)
         best: Evidence | None = None
         for ridge in config.ridges:
-            parts = Parts(past.residuals.maps(past.views, ridge), crosses, own)
+            parts = replace(together, maps=past.residuals.maps(past.views, ridge))
             channels = view.channels(parts)
             choices, row, asked = _choices(view, channels, config, seed)
             found = cls(target, view, parts, channels, choices, row, config, ridge, past, asked)
@@ -144,9 +161,9 @@ class Evidence:
         value = self._fit(subset)[0].value
         return np.bincount(self.row, weights=value, minlength=len(self.view.users)).astype(np.float64)
 
-    def weights(self, subset: Subset) -> Weights:
-        """Return the fit of `subset`."""
-        found, columns = self._fit(subset)
+    def weights(self, subset: Subset, *, vectors: bool = False) -> Weights:
+        """Return the fit of `subset`; with `vectors` of the channels that are vectors."""
+        found, columns = self._fit(subset, FACTORS if vectors else CROSS)
         names, settled = [self.channels[c].name for c in columns], self._settled(found, columns)
         none = {channel.name: 0.0 for channel in self.channels if channel.source in subset}
         return Weights(
@@ -157,8 +174,9 @@ class Evidence:
     def gain(self, subset: Subset) -> float:
         """Return what `subset` is worth, as at the top of this module, in nats over all events."""
         price = 0.5 * self.config.penalty * np.log(max(2, len(self.choices)))
-        base = tuple(i for i, channel in enumerate(self.channels) if not channel.source)
-        kept = tuple(i for i, channel in enumerate(self.channels) if channel.source and channel.source in subset)
+        columns_of = self._columns(subset, CROSS)
+        base = tuple(i for i in columns_of if not self.channels[i].source)
+        kept = tuple(i for i in columns_of if self.channels[i].source)
         while True:
             # All that belongs to no source is asked for each time: the same channels give the same gain, to the bit.
             found, columns = self._fit_columns(tuple(sorted(base + kept)))
@@ -175,7 +193,7 @@ class Evidence:
                 return float(found.value.sum() - self._fit(())[0].value.sum() - price * len(kept))
             kept = tuple(column for column in kept if column in worth and column != weakest)
 
-    def scorer(self, weights: Weights) -> VectorScorer:
+    def scorer(self, weights: Weights) -> Scorer:
         """Return the scorer of the validation users: row r is `view.users[r]`."""
         return scorer_of(self.channels, weights.value)
 
@@ -193,7 +211,7 @@ class Evidence:
                 self, choices=self.choices.where(~mine), row=self.row[~mine], begin=self._all_weights, _known={}
             )
             if len(asked):
-                part = [replace(channel, user=channel.user[asked]) for channel in self.channels]
+                part = [channel.of(asked) for channel in self.channels]
                 scorer = scorer_of(part, others.weights(subset).value)
                 values[asked] = user_ndcg(self.target, scorer, self.view.users[asked])
                 found, columns = others._fit(subset)
@@ -201,14 +219,21 @@ class Evidence:
                 np.add.at(likelihood, self.row[mine], self.choices.where(mine).log_likelihood(weight))
         return HeldOut(values, likelihood)
 
-    def _fit(self, subset: Subset) -> tuple[Logit, tuple[int, ...]]:
+    def _columns(self, subset: Subset, together: str) -> tuple[int, ...]:
+        """Return the columns of `subset`; `together` is the kind that says what goes together."""
+        other = FACTORS if together == CROSS else CROSS
+        asked = (i for i, c in enumerate(self.channels) if not c.source or c.source in subset)
+        return tuple(i for i in asked if self.channels[i].kind != other)
+
+    def _fit(self, subset: Subset, together: str = CROSS) -> tuple[Logit, tuple[int, ...]]:
         """Return the fit of `subset` and the columns in use, those without a weight left out."""
-        return self._fit_columns(tuple(i for i, c in enumerate(self.channels) if not c.source or c.source in subset))
+        return self._fit_columns(self._columns(subset, together))
 
     def _fit_columns(self, asked: tuple[int, ...]) -> tuple[Logit, tuple[int, ...]]:
         if asked not in self._known:
             # The start must not depend on which subset came first, or a search that goes on would end elsewhere.
-            start = self._all_weights if self.begin is None and len(asked) < len(self.channels) else self.begin
+            every = self._columns(self.target.sources, CROSS)
+            start = self._all_weights if self.begin is None and asked != every else self.begin
             bounded = [i for i in asked if self.channels[i].kind not in (OWN, POPULARITY, NEW)]
             found = fit_logit(self.choices, asked, start, bounded)
             used = [place for place, i in enumerate(asked) if found.weight[place] > 0 or i not in bounded]
@@ -218,7 +243,7 @@ class Evidence:
 
     @property
     def _all_weights(self) -> dict[int, float]:
-        found, columns = self._fit_columns(tuple(range(len(self.channels))))
+        found, columns = self._fit(self.target.sources)
         return dict(zip(columns, found.weight.tolist(), strict=True))
 
     def _settled(self, found: Logit, columns: tuple[int, ...]) -> Real:
@@ -285,13 +310,16 @@ def past_of(
     return Past(residuals, {name: view[users] for name, view in target.views[history].items()}, usual)
 
 
-def crosses_of(target: Target, history: str, config: EvidenceConfig) -> tuple[Cross | None, dict[str, Cross]]:
-    """Return which items of the target itself, and of each source, go with which of the target."""
-    own, found = target.history(history), dict[str, Cross]()
-    for name, theirs in target.elsewhere[history].items():
-        if (made := Cross.of(theirs, own, config.cross_rank)) is not None:
-            found[name] = made
-    return Cross.of(own, own, config.cross_rank), found
+def together_of(target: Target, history: str, config: EvidenceConfig, *, factors: bool) -> Parts:
+    """Return which items of the target itself, and of each source, go with which of the target, by `history`."""
+    own = target.history(history)
+    both = {"": own, **target.elsewhere[history]}
+    crosses = {name: Cross.of(theirs, own, config.neighbours) for name, theirs in both.items()}
+    wide = {name: Factors.of(theirs, own, config.cross_rank) for name, theirs in both.items()} if factors else {}
+    return Parts(
+        crosses={name: made for name, made in crosses.items() if made is not None},
+        factors={name: made for name, made in wide.items() if made is not None},
+    )
 
 
 def share_without(view: View) -> float:
@@ -307,7 +335,7 @@ def _choices(
     target_size = view.target.num_items
     sampled = np.searchsorted(view.users, np.unique(user))
     view = replace(view, users=view.users[sampled], own=view.own[sampled])
-    channels = [replace(channel, user=channel.user[sampled]) for channel in channels]
+    channels = [channel.of(sampled) for channel in channels]
     row = np.searchsorted(view.users, user)
     candidates = _candidates(view, channels, row, item, config, seed)[row]
     # What else the user had is no alternative to what they had this time.
@@ -322,9 +350,7 @@ def _choices(
         # In blocks: the item vectors of all candidates at once would be the largest array of the stage.
         for start in range(0, len(row), 1024):
             rows = slice(start, start + 1024)
-            features[place, rows] = np.einsum(
-                "rd,rjd->rj", channel.user[row[rows]], channel.item[np.maximum(candidates[rows], 0)], optimize=True
-            )
+            features[place, rows] = channel.at(row[rows], np.maximum(candidates[rows], 0))
     return Choices.of(features, size, taken[asked].argmax(axis=1).astype(np.int64)), sampled[row], len(user)
 
 
@@ -338,6 +364,8 @@ def _candidates(
     base = {OWN: scale, POPULARITY: prior}
     own = [channel for channel in channels if not channel.source]
     some = rng.permutation(len(view.users))[:_SAMPLE]
+    # Those without a part in the ranking say nothing of who is near its top.
+    channels = [channel for channel in channels if channel.kind != FACTORS]
     usual = spread(own[:2], base, some, offered)
     each = max(5, config.source_candidates // max(1, len(channels) - len(own)))
     seen = view.target.seen[view.users]

@@ -14,7 +14,7 @@ from graphrec.core.config import to_mapping
 from graphrec.core.progress import logger
 from graphrec.core.seeds import derive_seed, generator
 from graphrec.core.tracking import Tracker
-from graphrec.core.types import FloatArray, IntArray
+from graphrec.core.types import FloatArray, IntArray, Scorer
 from graphrec.core.workspace import Workspace
 from graphrec.encoders.base import MultiDomainEncoder
 from graphrec.encoders.cold import begin_cold
@@ -24,7 +24,6 @@ from graphrec.losses.ranking import Offers
 from graphrec.losses.sampled_softmax import SampledSoftmax
 from graphrec.metrics.measures import Values, ndcg
 from graphrec.metrics.ranking import rank
-from graphrec.metrics.scorers import VectorScorer
 from graphrec.samplers.negatives import NegativeSampler
 from graphrec.training.config import FitConfig
 from graphrec.training.loop import FitResult, fit
@@ -193,7 +192,7 @@ def _advise(target: Target, config: ModelConfig, history: str, encoder: MultiDom
         )
 
 
-def user_ndcg(target: Target, scorer: VectorScorer, users: IntArray) -> Values:
+def user_ndcg(target: Target, scorer: Scorer, users: IntArray) -> Values:
     """Return the NDCG@10 of each of `users`, ascending, over all unseen items; row r of the scorer is `users[r]`."""
     user, item = target.valid
     asked = np.isin(user, users)

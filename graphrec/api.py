@@ -28,11 +28,11 @@ from graphrec.core.artifacts import RunFolder
 from graphrec.core.errors import DataError
 from graphrec.core.ids import IdMap, normal_ids
 from graphrec.core.records import Record, read_records
-from graphrec.core.types import BoolArray, FloatArray, IntArray
+from graphrec.core.types import BoolArray, FloatArray, IntArray, Scorer
 from graphrec.data.dataset import Dataset, load_dataset
 from graphrec.encoders.pretrained import FULL, Pretrained
 from graphrec.metrics.ranking import blocks, top_k
-from graphrec.metrics.scorers import VectorScorer
+from graphrec.metrics.scorers import VectorScorer, hybrid_scorer
 
 Ids = Sequence[str] | Sequence[int] | NDArray[np.int64] | pl.Series
 """External ids of one kind."""
@@ -76,7 +76,7 @@ class Run:
             if users is None
             else self._rows(shelf, _ids("user", users, like=shelf.users.table["id"]))
         )
-        scored = blocks(VectorScorer(shelf.user, shelf.item), rows, shelf.seen)
+        scored = blocks(shelf.scorer, rows, shelf.seen)
         parts = (_ranked(shelf, rows[start : start + len(scores)], scores, k) for start, scores in scored)
         return pl.concat([_ranked(shelf, rows[:0], np.empty((0, len(shelf.items)), np.float32), k), *parts])
 
@@ -146,8 +146,7 @@ class Run:
             users=users,
             ready=_in_scope(users, self.target),
             items=self._table("items")["id"],
-            user=self._arrays["user"],
-            item=self._arrays["item"],
+            scorer=hybrid_scorer(load_file(self.folder.current("export").file("model.safetensors"))),
             seen=_seen(seen["user"].to_numpy(), seen["item"].to_numpy(), (table.height, len(self._arrays["item"]))),
         )
 
@@ -171,16 +170,14 @@ class Run:
 class _Shelf:
     """One domain, ready to recommend from: arrays over all its users and items.
 
-    `user` is [num_users, dim], `item` [num_items, dim], `seen` [num_users, num_items]; `ready`
-    [num_users] marks those who can be served.
+    `scorer` scores its items, `seen` is [num_users, num_items]; `ready` [num_users] marks those who can be served.
     """
 
     domain: str
     users: IdMap
     ready: BoolArray
     items: pl.Series
-    user: FloatArray
-    item: FloatArray
+    scorer: Scorer
     seen: csr_array
 
 
@@ -192,8 +189,7 @@ def _source_shelf(dataset: Dataset, pretrained: Pretrained, domain: str) -> _She
         users=dataset.users,
         ready=view.any(axis=1) & _in_scope(dataset.users, domain),
         items=dataset.items.decode(catalog),
-        user=view,
-        item=pretrained.item[FULL][domain],
+        scorer=VectorScorer(view, pretrained.item[FULL][domain]),
         seen=_seen(history.user, np.searchsorted(catalog, history.item), (len(dataset.users), len(catalog))),
     )
 

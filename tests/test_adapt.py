@@ -15,6 +15,7 @@ from graphrec.core.tracking import NullTracker
 from graphrec.core.workspace import Workspace
 from graphrec.encoders.pretrained import FULL, TRAIN, Pretrained
 from graphrec.graph.graph import Edges, EventEdges, MultiDomainGraph
+from graphrec.metrics.scorers import hybrid_scorer
 from graphrec.training.checkpoint import hand_over
 from graphrec.training.config import FitConfig
 from tests.planted import ADAPT, NUM_ITEMS, NUM_USERS, relevant, unrelated, world
@@ -47,7 +48,7 @@ def run(target, chosen, config=ADAPT, tracker=None, workspace=None):
 
 
 def hits(arrays, prefix, test_item, k=10):
-    scores = arrays[f"{prefix}user"] @ arrays[f"{prefix}item"].T
+    scores = hybrid_scorer(arrays, prefix).score(np.arange(len(test_item)))
     own = scores[np.arange(len(test_item)), test_item]
     return float(((scores > own[:, None]).sum(axis=1) < k).mean())
 
@@ -76,10 +77,16 @@ def test_the_chosen_ships_and_the_test_agrees(helped):
 
 
 def test_every_array_of_the_contract_is_there(helped):
-    _, _, adapted = helped
-    shipped = {f"{prefix}{kind}" for prefix in ("", "target_only.", "all_domains.") for kind in ("user", "item")}
-    assert set(adapted.arrays) == shipped | {"train.item", "full.item"}
-    for name, array in adapted.arrays.items():
+    target, _, adapted = helped
+    models = ("", "target_only.", "all_domains.", "vectors.")
+    shipped = {f"{prefix}{kind}" for prefix in models for kind in ("user", "item")}
+    others = {"train.item", "full.item", *(f"{prefix}share" for prefix in models)}
+    # The worlds have no events of the sources: the target alone has something that goes together.
+    assert adapted.summary["together"] == [target.domain]
+    parts = [f"together.0.{m}.{part}" for m in ("history", "weight") for part in ("data", "indices", "indptr", "shape")]
+    assert set(adapted.arrays) == shipped | others | set(parts)
+    for name in sorted(shipped | {"train.item", "full.item"}):
+        array = adapted.arrays[name]
         assert array.dtype == np.float32
         dim, rows = ADAPT.model.encoder.dim, NUM_USERS if name.endswith("user") else NUM_ITEMS
         if name in ("train.item", "full.item"):
@@ -87,7 +94,7 @@ def test_every_array_of_the_contract_is_there(helped):
         else:
             # The target's space, spaces of what goes together, and popularity last; users take it as it is.
             other = f"{name.removesuffix('user').removesuffix('item')}{'user' if name.endswith('item') else 'item'}"
-            assert len(array) == rows and array.shape[1] == adapted.arrays[other].shape[1] > dim + 1
+            assert len(array) == rows and array.shape[1] == adapted.arrays[other].shape[1] > dim
         if name.endswith("item"):
             assert np.linalg.norm(array[:, :dim], axis=1) == pytest.approx(np.ones(len(array)), abs=1e-4)
         else:
@@ -137,7 +144,7 @@ def test_items_without_an_event_are_found_by_their_knowledge(caplog):
         same = (np.arange(40)[:, None] + np.arange(40)) % 2 == 0
         gap[cold] = alike[same].mean() - alike[~same].mean()
         assert ("without a train event: set" in caplog.text) is not cold
-        score = made.arrays["user"] @ made.arrays["item"].T
+        score = hybrid_scorer(made.arrays).score(np.arange(200))
         right = (np.arange(200)[:, None] + np.arange(40, 80)) % 2 == 0
         assert score[:, 40:][right].mean() > score[:, 40:][~right].mean() + score[:, 40:].std()
         caplog.clear()

@@ -196,8 +196,9 @@ def test_shell_reads_the_contracts_and_writes_both_files(tmp_path):
     save_dataset(dataset, test, folders["ingest"])
     rng = np.random.default_rng(0)
     user, item = rng.standard_normal((4, 3)).astype(np.float32), rng.standard_normal((30, 3)).astype(np.float32)
-    names = ("", "target_only.", "all_domains.")
-    adapted = {f"{n}{kind}": v.copy() for n in names for kind, v in (("user", user), ("item", item))}
+    names, share = ("", "target_only.", "all_domains.", "vectors."), np.zeros(0, dtype=np.float32)
+    arrays = (("user", user), ("item", item), ("share", share))
+    adapted = {f"{n}{kind}": v.copy() for n in names for kind, v in arrays}
     save_file(adapted, folders["adapt"] / "adapted.safetensors")
     save_file({"item": item}, folders["longtail"] / "i2i.safetensors")
     context = StageContext(
@@ -212,7 +213,7 @@ def test_shell_reads_the_contracts_and_writes_both_files(tmp_path):
     )
     run(context, QUICK)
     records = read_records(folders["evaluate"] / "metrics.json")
-    models = ["graphrec", "target_only", "all_domains", "i2i", "popularity", "rp3beta"]
+    models = ["graphrec", "target_only", "all_domains", "vectors", "i2i", "popularity", "rp3beta"]
     assert list(dict.fromkeys(r.model for r in records if r.model != "-")) == models
     expected = evaluate(domain_split(dataset, "tea", test), {"graphrec": VectorScorer(user, item)}, QUICK, 3).records
     assert value(records, "graphrec", "all", "mrr", 50) == value(expected, "graphrec", "all", "mrr", 50)

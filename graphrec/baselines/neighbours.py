@@ -32,25 +32,26 @@ class NeighbourScorer:
         return scores
 
 
-def nearest(left: csr_array, right: csr_array, weigh: Weigh, neighbours: int) -> csr_array:
-    """Return `weigh(left @ right)` without its diagonal, of each row only the `neighbours` largest.
+def nearest(left: csr_array, right: csr_array, weigh: Weigh, neighbours: int, *, itself: bool = False) -> csr_array:
+    """Return `weigh(left @ right)`, of each row only the `neighbours` largest; without the diagonal but for `itself`.
 
-    `left[num_items, num_users]`, `right[num_users, num_items]`. Of equal weights the first items stay.
+    `left[num_rows, num_users]`, `right[num_users, num_items]`. Of equal weights the first items stay.
     """
-    num_items = left.shape[0]
-    rows = (_row_block(left, right, start, weigh, neighbours) for start in range(0, num_items, _ROWS))
+    shape = left.shape[0], right.shape[1]
+    rows = [_row_block(left, right, start, weigh, neighbours, itself) for start in range(0, max(1, shape[0]), _ROWS)]
     from_item, to_item, weight = (np.concatenate(parts) for parts in zip(*rows, strict=True))
-    return csr_array((weight, (from_item, to_item)), shape=(num_items, num_items))
+    return csr_array((weight, (from_item, to_item)), shape=shape)
 
 
 def _row_block(
-    left: csr_array, right: csr_array, start: int, weigh: Weigh, neighbours: int
+    left: csr_array, right: csr_array, start: int, weigh: Weigh, neighbours: int, itself: bool
 ) -> tuple[IntArray, IntArray, FloatArray]:
     product = sparse.coo_array(left[start : start + _ROWS] @ right)
     from_item, to_item = product.row + start, product.col
     weight = weigh(from_item, to_item, product.data).astype(np.float32)
     order = np.lexsort((to_item, -weight, from_item))
-    order = order[from_item[order] != to_item[order]]
+    if not itself:
+        order = order[from_item[order] != to_item[order]]
     # Rows are now runs: an entry's place in its row is its distance from where the run starts.
     place = np.arange(len(order)) - np.searchsorted(from_item[order], from_item[order])
     kept = order[place < neighbours]

@@ -1,9 +1,12 @@
-"""Scorers made of vectors."""
+"""Scorers made of vectors, and of vectors and what goes together."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from graphrec.core.types import FloatArray, IntArray
 from graphrec.metrics._numba_scores import pack, write_scores
@@ -47,3 +50,94 @@ class VectorScorer:
             return True
         largest = float(np.abs(self.user).max()) * float(np.abs(self.item).max()) * self.item.shape[1]
         return bool(largest < float(np.finfo(np.float32).max) / 2)
+
+
+@dataclass(frozen=True)
+class Together:
+    """What goes with the items that somebody had in one domain: `log(1 + history @ weight)`, sparse.
+
+    `history` is [num_users, items of the domain], `weight` [items of the domain, num_items].
+    """
+
+    history: csr_array
+    weight: csr_array
+
+    def told(self, users: IntArray) -> csr_array:
+        """Return what it says of `users`, `[len(users), num_items]`, 0 where nothing goes together."""
+        made = csr_array(self.history[users] @ self.weight)
+        np.log1p(made.data, out=made.data)
+        return made
+
+    def of(self, users: IntArray) -> "Together":
+        """Return it for some users, whose rows are numbered anew."""
+        return Together(csr_array(self.history[users]), self.weight)
+
+
+@dataclass(frozen=True)
+class HybridScorer:
+    """Score = dot product of `vectors` + the sum of `share[d]` times what `together[d]` says."""
+
+    vectors: VectorScorer
+    together: Sequence[Together]
+    share: Sequence[float]
+
+    def score(self, users: IntArray) -> FloatArray:
+        """Return `[len(users), num_items]` scores; a score has the same bits in whatever company it is asked for."""
+        scores = self.vectors.score(users)
+        for together, share in zip(self.together, self.share, strict=True):
+            if share:
+                told = together.told(users)
+                # No entry stands twice in a product, so that this adds each of them.
+                scores[np.repeat(np.arange(len(users)), np.diff(told.indptr)), told.indices] += (
+                    np.float32(share) * told.data
+                )
+        return scores
+
+
+Arrays = Mapping[str, NDArray[np.generic]]
+_HISTORY, _WEIGHT, _SHARE = "history", "weight", "share"
+
+
+def hybrid_arrays(together: Sequence[Together]) -> dict[str, NDArray[np.generic]]:
+    """Return what `hybrid_scorer` reads of `together`, by name."""
+    made: dict[str, NDArray[np.generic]] = {}
+    for place, one in enumerate(together):
+        for name, matrix in ((_HISTORY, one.history), (_WEIGHT, one.weight)):
+            key = f"together.{place}.{name}"
+            made |= {f"{key}.data": matrix.data.astype(np.float32), f"{key}.indices": matrix.indices.astype(np.int32)}
+            made |= {f"{key}.indptr": matrix.indptr.astype(np.int64), f"{key}.shape": np.array(matrix.shape)}
+    return made
+
+
+def hybrid_scorer(arrays: Arrays, prefix: str = "") -> VectorScorer | HybridScorer:
+    """Return the scorer of the model whose arrays begin with `prefix`.
+
+    These are `user` [num_users, dim], `item` [num_items, dim] and `share` [num_domains], how much it counts what goes
+    together in each domain, as `hybrid_arrays` wrote it for all models.
+    """
+    vectors = VectorScorer(_floats(arrays[f"{prefix}user"]), _floats(arrays[f"{prefix}item"]))
+    share = [float(value) for value in arrays[f"{prefix}{_SHARE}"]]
+    if not any(share):
+        return vectors
+    together = [Together(_sparse(arrays, d, _HISTORY), _sparse(arrays, d, _WEIGHT)) for d in range(len(share))]
+    return HybridScorer(vectors, together, share)
+
+
+def hybrid_rows(arrays: Arrays, rows: IntArray) -> dict[str, NDArray[np.generic]]:
+    """Return the model without a prefix in `arrays` for some users, whose rows are numbered anew."""
+    scorer = hybrid_scorer(arrays)
+    vectors = scorer if isinstance(scorer, VectorScorer) else scorer.vectors
+    made: dict[str, NDArray[np.generic]] = {"user": vectors.vectors(rows), "item": np.ascontiguousarray(vectors.item)}
+    together = [] if isinstance(scorer, VectorScorer) else [one.of(rows) for one in scorer.together]
+    share = np.array([] if isinstance(scorer, VectorScorer) else scorer.share, dtype=np.float32)
+    return made | {_SHARE: share} | hybrid_arrays(together)
+
+
+def _sparse(arrays: Arrays, place: int, name: str) -> csr_array:
+    key = f"together.{place}.{name}"
+    data, indices, indptr = (arrays[f"{key}.{part}"] for part in ("data", "indices", "indptr"))
+    return csr_array((data, indices, indptr), shape=tuple(arrays[f"{key}.shape"].tolist()))
+
+
+def _floats(array: NDArray[np.generic]) -> FloatArray:
+    return array.astype(np.float32, copy=False)

@@ -78,6 +78,7 @@ _MODELS = {
     "i2i": "item-to-item",
     "target_only": "target only",
     "all_domains": "all domains",
+    "vectors": "vectors alone",
     "item_knn": "item-kNN",
     "gf_cf": "GF-CF",
     "rp3beta": "RP3beta",

@@ -25,7 +25,7 @@ from graphrec.metrics.compare import Bootstrap
 from graphrec.metrics.groups import GROUPS, coverage, popularity_groups
 from graphrec.metrics.measures import CUTOFFS, Values, measure_all, ndcg
 from graphrec.metrics.ranking import Ranking, rank
-from graphrec.metrics.scorers import VectorScorer
+from graphrec.metrics.scorers import VectorScorer, hybrid_scorer
 from graphrec.stages.config import EvaluateConfig
 
 ALL = "all"
@@ -111,9 +111,10 @@ def run(context: StageContext, config: EvaluateConfig) -> None:
     adapted = load_file(context.inputs["adapt"].file("adapted.safetensors"))
     i2i = load_file(context.inputs["longtail"].file("i2i.safetensors"))["item"]
     models = {
-        OURS: VectorScorer(adapted["user"], adapted["item"]),
-        "target_only": VectorScorer(adapted["target_only.user"], adapted["target_only.item"]),
-        "all_domains": VectorScorer(adapted["all_domains.user"], adapted["all_domains.item"]),
+        OURS: hybrid_scorer(adapted),
+        "target_only": hybrid_scorer(adapted, "target_only."),
+        "all_domains": hybrid_scorer(adapted, "all_domains."),
+        "vectors": hybrid_scorer(adapted, "vectors."),
         "i2i": VectorScorer(mean_of_history(known_history(split), i2i), i2i),
     }
     evaluation = evaluate(split, models, config, context.seed, elsewhere=elsewhere)

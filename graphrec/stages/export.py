@@ -1,7 +1,8 @@
 """Export: the shipped vectors of the target domain under the user's own ids, in files others read.
 
-    users.parquet, items.parquet   id, [domain,] vector (a fixed-size list of float32)
+    users.parquet, items.parquet   id, [domain,] vector (a fixed-size list of float32): the model that is vectors alone
     vectors.safetensors            the same vectors as `user` and `item`, rows in the same order
+    model.safetensors              the shipped model: its vectors, and what goes together; the rows are the same
     items.faiss                    index over `item` by inner product
     neighbours.parquet             item, neighbour, rank, score in external ids
     seen.parquet                   history as row numbers of users.parquet and items.parquet
@@ -22,6 +23,7 @@ from graphrec.core.records import Record
 from graphrec.core.stage import StageContext
 from graphrec.core.types import JSON, BoolArray, FloatArray, IntArray
 from graphrec.data.dataset import Dataset, load_dataset
+from graphrec.metrics.scorers import hybrid_rows
 from graphrec.stages._faiss import build_index
 from graphrec.stages.config import ExportConfig
 
@@ -31,7 +33,8 @@ class Export:
     """What leaves the run. Row `r` of `users` has the vector `user[r]`, likewise for items.
 
     `user` is [num_exported_users, dim], `item` [num_items, dim]; `seen` holds row numbers.
-    `num_left_out` users have no event before the test or nothing that tells items apart.
+    `kept` are the run's numbers of these users; `num_left_out` users have no event before the test or nothing that
+    tells items apart.
     """
 
     users: pl.DataFrame
@@ -40,6 +43,7 @@ class Export:
     item: FloatArray
     neighbours: pl.DataFrame
     seen: pl.DataFrame
+    kept: IntArray
     num_left_out: int
 
 
@@ -64,6 +68,7 @@ def export(dataset: Dataset, target: str, user: FloatArray, item: FloatArray, ne
             item=ids.gather(neighbours["item"]), neighbour=ids.gather(neighbours["neighbour"])
         ),
         seen=_seen(dataset, target, kept),
+        kept=kept,
         num_left_out=len(user) - len(kept),
     )
 
@@ -71,12 +76,13 @@ def export(dataset: Dataset, target: str, user: FloatArray, item: FloatArray, ne
 def run(context: StageContext, config: ExportConfig) -> None:
     """Load the shipped model and the neighbours, write the files and what they weigh."""
     dataset = load_dataset(context.inputs["ingest"].path)
-    vectors = load_file(context.inputs["adapt"].file("adapted.safetensors"))
+    adapted = load_file(context.inputs["adapt"].file("adapted.safetensors"))
     neighbours = pl.read_parquet(context.inputs["longtail"].file("neighbours.parquet"))
-    made = export(dataset, context.target, vectors["user"], vectors["item"], neighbours)
+    made = export(dataset, context.target, adapted["vectors.user"], adapted["vectors.item"], neighbours)
     for name in ("users", "items", "neighbours", "seen"):
         getattr(made, name).write_parquet(context.out / f"{name}.parquet")
     save_file({"user": np.ascontiguousarray(made.user), "item": made.item}, context.out / "vectors.safetensors")
+    save_file(hybrid_rows(adapted, made.kept), context.out / "model.safetensors")
     index = build_index(
         made.item,
         exact_limit=config.exact_limit,
@@ -94,6 +100,7 @@ _FILES = {
     "users.parquet": "user ids with their vectors",
     "items.parquet": "item ids with their vectors",
     "vectors.safetensors": "arrays user and item; row r belongs to row r of users.parquet and items.parquet",
+    "model.safetensors": "the shipped model: its own user and item, and what goes together in each domain",
     "items.faiss": "FAISS index over item by inner product; its row numbers are those of items.parquet",
     "neighbours.parquet": "similar items: item, neighbour, rank from 1, score (cosine)",
     "seen.parquet": "events before the test: user and item are row numbers of users.parquet and items.parquet",
