@@ -121,7 +121,9 @@ def write_pretrain(folder: Path, dataset: Dataset) -> None:
 
 def write_adapt(folder: Path, _: Dataset) -> None:
     user, item = garden_vectors()
-    save_file({"user": user, "item": item}, folder / "adapted.safetensors")
+    arrays = {"user": user, "item": item, "share": np.zeros(0, dtype=np.float32)}
+    models = {f"{prefix}{name}": array.copy() for prefix in ("", "vectors.") for name, array in arrays.items()}
+    save_file(models, folder / "adapted.safetensors")
 
 
 def write_longtail(folder: Path, _: Dataset) -> None:

@@ -6,14 +6,19 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from safetensors.numpy import save_file
+from scipy.sparse import csr_array
 
 from graphrec import api
 from graphrec.core.artifacts import RunFolder
 from graphrec.core.errors import ArtifactError, DataError
 from graphrec.core.ids import IdMap
 from graphrec.core.records import Record
+from graphrec.data.dataset import Dataset
 from graphrec.metrics import ranking
-from tests.fake_run import EVIL, GARDEN, PANTRY, SEED, make_run, tiny_dataset
+from graphrec.metrics.scorers import Together, hybrid_arrays
+from tests import fake_run
+from tests.fake_run import EVIL, GARDEN, PANTRY, SEED, garden_vectors, make_run, tiny_dataset, user_row
 
 STAGES = ("ingest", "pretrain", "adapt", "longtail", "export")
 RECORD = Record(
@@ -52,6 +57,22 @@ def test_best_unseen_items_first(run: api.Run) -> None:
     assert table["user"].n_unique() == 5
     assert rows(table, "张伟") == [(GARDEN[4], 1, 4.0), (GARDEN[3], 2, 3.0), (GARDEN[2], 3, 2.0)]
     assert rows(table, "bo & co") == [(GARDEN[0], 1, 0.0), (GARDEN[1], 2, -1.0), (GARDEN[2], 3, -2.0)]
+
+
+def test_the_shipped_model_is_asked_and_not_its_vectors_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(folder: Path, _: Dataset) -> None:
+        user, item = garden_vectors()
+        # Who had the first item of the garden is offered its last but one above all.
+        had = csr_array(([1.0], ([user_row("ana")], [0])), shape=(len(user), len(item)))
+        goes = csr_array(([np.e**5 - 1], ([0], [3])), shape=(len(item), len(item)))
+        arrays = {"user": user, "item": item, "share": np.float32([2.0]), **hybrid_arrays([Together(had, goes)])}
+        arrays |= {"vectors.user": user.copy(), "vectors.item": item.copy()}
+        save_file(arrays, folder / "adapted.safetensors")
+
+    monkeypatch.setattr(fake_run, "FILES", {**fake_run.FILES, "adapt": write})
+    run = api.load(make_run(tmp_path / "run", {stage: {} for stage in STAGES}, {}).path)
+    assert rows(run.recommend(["ana"]), "ana") == [(GARDEN[3], 1, 13.0), (GARDEN[4], 2, 4.0)]
+    assert rows(run.recommend(["张伟"], k=2), "张伟") == [(GARDEN[4], 1, 4.0), (GARDEN[3], 2, 3.0)]
 
 
 def test_seen_items_are_removed_and_the_list_shortens(run: api.Run) -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 from scipy.sparse import csr_array
 
 from graphrec.metrics import ranking
@@ -9,7 +10,14 @@ from graphrec.metrics.compare import Bootstrap, Difference
 from graphrec.metrics.groups import GROUPS, coverage, popularity_groups
 from graphrec.metrics.measures import MEASURES, Ranks, hit_rate, measure_all, ndcg, recall, reciprocal_rank
 from graphrec.metrics.ranking import pair_ranks, rank, top_k
-from graphrec.metrics.scorers import VectorScorer
+from graphrec.metrics.scorers import (
+    HybridScorer,
+    Together,
+    VectorScorer,
+    hybrid_arrays,
+    hybrid_rows,
+    hybrid_scorer,
+)
 
 NONE = np.empty(0, dtype=np.int64)
 
@@ -242,3 +250,37 @@ def test_bootstrap_is_deterministic_and_paired():
 def test_a_model_does_not_differ_from_its_twin():
     drawn = Bootstrap.draw({"a": np.ones(3), "b": np.ones(3)}, seed=0)
     assert drawn.difference("a", "b") == Difference(0.0, 0.0, 0.0)
+
+
+@pytest.fixture
+def hybrid():
+    rng = np.random.default_rng(5)
+    user, item = rng.normal(size=(6, 3)).astype(np.float32), rng.normal(size=(9, 3)).astype(np.float32)
+    parts = [
+        Together(*(csr_array((rng.random(shape) < 0.4) * rng.random(shape, dtype=np.float32)) for shape in shapes))
+        for shapes in (((6, 9), (9, 9)), ((6, 4), (4, 9)))
+    ]
+    return HybridScorer(VectorScorer(user, item), parts, [0.5, 2.0])
+
+
+def test_what_goes_together_is_added_to_the_vectors(hybrid):
+    first, second = (np.log1p(part.history.toarray() @ part.weight.toarray()) for part in hybrid.together)
+    want = hybrid.vectors.user @ hybrid.vectors.item.T + 0.5 * first + 2 * second
+    users = ids(4, 0, 5)
+    assert hybrid.score(users) == pytest.approx(want[users], abs=1e-5)
+    assert np.array_equal(hybrid.score(ids(3)), hybrid.score(np.arange(6))[3:4])
+    nothing = csr_array((6, 9), dtype=np.float32)
+    found = rank(hybrid, users, ids(1, 2, 3), nothing, top=4)
+    assert found.top.tolist() == np.argsort(-want[[0, 4, 5]], axis=1)[:, :4].tolist()
+
+
+def test_a_hybrid_model_comes_back_from_its_arrays(hybrid, tmp_path):
+    arrays = {"user": hybrid.vectors.user, "item": hybrid.vectors.item, "share": np.float32([0.5, 2.0])}
+    arrays |= {f"none.{name}": arrays[name] * np.float32(name != "share") for name in arrays}
+    save_file(arrays | hybrid_arrays(hybrid.together), tmp_path / "model.safetensors")
+    arrays, everyone = load_file(tmp_path / "model.safetensors"), np.arange(6)
+    assert np.array_equal(hybrid_scorer(arrays).score(everyone), hybrid.score(everyone))
+    # Without a share nothing but vectors is left, which are ranked in one compiled pass.
+    assert isinstance(hybrid_scorer(arrays, "none."), VectorScorer)
+    kept = hybrid_scorer(hybrid_rows(arrays, ids(5, 2)))
+    assert np.array_equal(kept.score(ids(0, 1)), hybrid.score(ids(5, 2)))
