@@ -46,7 +46,7 @@ from graphrec.core.types import FloatArray, IntArray, Scorer
 from graphrec.encoders.base import MultiDomainEncoder
 from graphrec.encoders.pretrained import TRAIN
 from graphrec.metrics.measures import Values
-from graphrec.metrics.ranking import rank
+from graphrec.metrics.ranking import best
 
 Subset = tuple[str, ...]
 """Names of source domains, in the target's order of sources."""
@@ -128,22 +128,23 @@ class Evidence:
         view = View.of(encoder, target, TRAIN, np.unique(target.valid[0]))
         past = past_of(encoder, target, TRAIN, config, seed, share_without(view))
         together = together_of(target, TRAIN, config, factors=factors)
-        best: Evidence | None = None
+        known: dict[str, IntArray] = {}
+        liked: Evidence | None = None
         for ridge in config.ridges:
             parts = replace(together, maps=past.residuals.maps(past.views, ridge))
             channels = view.channels(parts)
-            choices, row, asked = _choices(view, channels, config, seed)
+            choices, row, asked = _choices(view, channels, config, seed, known)
             found = cls(target, view, parts, channels, choices, row, config, ridge, past, asked)
-            if best is None or found.full_value > best.full_value:
-                best = found
-        assert best is not None
-        return best
+            if liked is None or found.full_value > liked.full_value:
+                liked = found
+        assert liked is not None
+        return liked
 
     def after(self, encoder: MultiDomainEncoder, parts: Parts, seed: int) -> "Evidence":
         """Return what validation says of an encoder and maps that were trained on from here."""
         view = View.of(encoder, self.target, TRAIN, self.view.users)
         channels = view.channels(parts)
-        choices, row, asked = _choices(view, channels, self.config, seed)
+        choices, row, asked = _choices(view, channels, self.config, seed, {})
         return replace(
             self, view=view, parts=parts, channels=channels, choices=choices, row=row, num_asked=asked, _known={}
         )
@@ -328,7 +329,7 @@ def share_without(view: View) -> float:
 
 
 def _choices(
-    view: View, channels: Sequence[Channel], config: EvidenceConfig, seed: int
+    view: View, channels: Sequence[Channel], config: EvidenceConfig, seed: int, known: dict[str, IntArray]
 ) -> tuple[Choices, IntArray, int]:
     """Return the choices, the row in `view` of each one's user, and how many events were looked at for them."""
     user, item = some_valid(view.target, config.valid_events, seed)
@@ -337,7 +338,7 @@ def _choices(
     view = replace(view, users=view.users[sampled], own=view.own[sampled])
     channels = [channel.of(sampled) for channel in channels]
     row = np.searchsorted(view.users, user)
-    candidates = _candidates(view, channels, row, item, config, seed)[row]
+    candidates = _candidates(view, channels, row, item, config, seed, known)[row]
     # What else the user had is no alternative to what they had this time.
     key = row.astype(np.int64) * target_size + item
     other = np.isin(row[:, None] * target_size + candidates, key) & (candidates != item[:, None])
@@ -355,9 +356,18 @@ def _choices(
 
 
 def _candidates(
-    view: View, channels: Sequence[Channel], row: IntArray, item: IntArray, config: EvidenceConfig, seed: int
+    view: View,
+    channels: Sequence[Channel],
+    row: IntArray,
+    item: IntArray,
+    config: EvidenceConfig,
+    seed: int,
+    known: dict[str, IntArray],
 ) -> IntArray:
-    """Return the candidates of each user of `view`, `[num_users, any number]`, repeated ones and -1 among them."""
+    """Return the candidates of each user of `view`, `[num_users, any number]`, repeated ones and -1 among them.
+
+    `known` keeps those by channels that no ridge changes, from call to call.
+    """
     rng = generator(seed, "evidence", "candidates")
     offered = rng.permutation(view.target.num_items)[:_SAMPLE]
     scale, prior = calibrate(view.own[row], item, view.item, view.popularity, offered)
@@ -371,14 +381,19 @@ def _candidates(
     seen = view.target.seen[view.users]
 
     def top(weight: Mapping[str, float], count: int) -> IntArray:
-        return rank(scorer_of(channels, weight), row, item, seen, top=count).top
+        return best(scorer_of(channels, weight), np.arange(len(view.users)), seen, count)
 
-    lists = [top(base, config.base_candidates)]
-    for channel in channels[2:]:
+    def by(channel: Channel) -> IntArray:
         size = spread([channel], {channel.name: 1.0}, some, offered)
-        if size > 0:
-            lists.append(top({**base, channel.name: usual / size if usual else 1.0}, each))
-    return np.concatenate(lists, axis=1)
+        if not size > 0:
+            return np.empty((len(view.users), 0), dtype=np.int64)
+        return top({**base, channel.name: usual / size if usual else 1.0}, each)
+
+    lists = {"": known[""] if "" in known else top(base, config.base_candidates)}
+    for channel in channels[2:]:
+        lists[channel.name] = known[channel.name] if channel.name in known else by(channel)
+    known |= {name: found for name, found in lists.items() if not name.startswith(f"{USERS}:")}
+    return np.concatenate(list(lists.values()), axis=1)
 
 
 def _compact(candidates: IntArray) -> tuple[IntArray, IntArray]:

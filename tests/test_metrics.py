@@ -9,7 +9,7 @@ from graphrec.metrics import ranking
 from graphrec.metrics.compare import Bootstrap, Difference
 from graphrec.metrics.groups import GROUPS, coverage, popularity_groups
 from graphrec.metrics.measures import MEASURES, Ranks, hit_rate, measure_all, ndcg, recall, reciprocal_rank
-from graphrec.metrics.ranking import pair_ranks, rank, top_k
+from graphrec.metrics.ranking import best, pair_ranks, rank, top_k
 from graphrec.metrics.scorers import (
     HybridScorer,
     Together,
@@ -284,3 +284,13 @@ def test_a_hybrid_model_comes_back_from_its_arrays(hybrid, tmp_path):
     assert isinstance(hybrid_scorer(arrays, "none."), VectorScorer)
     kept = hybrid_scorer(hybrid_rows(arrays, ids(5, 2)))
     assert np.array_equal(kept.score(ids(0, 1)), hybrid.score(ids(5, 2)))
+
+
+@pytest.mark.parametrize("of", ["vectors", "both"])
+def test_the_best_alone_are_those_of_the_ranking(hybrid, of):
+    scorer = hybrid.vectors if of == "vectors" else hybrid
+    seen = csr_array((np.random.default_rng(1).random((6, 9)) < 0.4).astype(np.float32))
+    users = ids(0, 2, 3, 5)
+    asked = (seen.toarray()[users] == 0).argmax(axis=1)
+    assert np.array_equal(best(scorer, users, seen, 4), rank(scorer, users, asked, seen, top=4).top)
+    assert best(scorer, NONE, seen, 4).shape == (0, 4)

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import sparse
 from scipy.sparse import csr_array
 
+from graphrec.baselines._numba_nearest import largest
 from graphrec.core.types import FloatArray, IntArray
 
 _ROWS = 512
@@ -46,13 +46,11 @@ def nearest(left: csr_array, right: csr_array, weigh: Weigh, neighbours: int, *,
 def _row_block(
     left: csr_array, right: csr_array, start: int, weigh: Weigh, neighbours: int, itself: bool
 ) -> tuple[IntArray, IntArray, FloatArray]:
-    product = sparse.coo_array(left[start : start + _ROWS] @ right)
-    from_item, to_item = product.row + start, product.col
+    product = csr_array(left[start : start + _ROWS] @ right)
+    to_item = product.indices.astype(np.int64)
+    from_item = start + np.repeat(np.arange(product.shape[0]), np.diff(product.indptr))
     weight = weigh(from_item, to_item, product.data).astype(np.float32)
-    order = np.lexsort((to_item, -weight, from_item))
     if not itself:
-        order = order[from_item[order] != to_item[order]]
-    # Rows are now runs: an entry's place in its row is its distance from where the run starts.
-    place = np.arange(len(order)) - np.searchsorted(from_item[order], from_item[order])
-    kept = order[place < neighbours]
+        weight[from_item == to_item] = -np.inf
+    kept = largest(product.indptr.astype(np.int64), to_item, weight, neighbours)
     return from_item[kept], to_item[kept], weight[kept]

@@ -71,6 +71,18 @@ def rank(scorer: Scorer, user: IntArray, item: IntArray, seen: csr_array, *, top
     return Ranking(ranks=Ranks(user=user, item=item, value=value), top=lists)
 
 
+def best(scorer: Scorer, users: IntArray, seen: csr_array, k: int) -> IntArray:
+    """Return the `k` best items of each of `users` that they have not seen, as `rank` lists them, and no ranks."""
+    lists = np.full((len(users), min(k, seen.shape[1])), -1, dtype=np.int64)
+    if isinstance(scorer, VectorScorer) and scorer.is_finite:
+        none, start = np.empty(0, dtype=np.int64), np.zeros(len(users) + 1, dtype=np.int64)
+        _rank_vectors(scorer, users, start, none, seen, np.empty(0), lists)
+        return lists
+    for start_at, scores in blocks(scorer, users, seen):
+        lists[start_at : start_at + len(scores)] = top_k(scores, lists.shape[1])
+    return lists
+
+
 def _rank_vectors(
     scorer: VectorScorer,
     users: IntArray,
