@@ -37,7 +37,7 @@ from scipy.sparse import csr_array
 from benchmarks.merged import Part, ones
 from benchmarks.nearest import nearest
 from benchmarks.transfer_table import table
-from finetune.adapt import Fitting, adapt
+from finetune.adapt import Fitting, adapt, counted, model_arrays
 from finetune.select import select
 from finetune.target import Target
 from finetune.task import fit_own
@@ -298,10 +298,14 @@ def oracle(world: World, out: Path) -> JSON:
     with Workspace.temporary() as work:
         fitting = Fitting(target, config, world.cell.seed, work, NullTracker())
         base, first = fitting.base(TRAIN)
-        candidates, ridge = fitting.candidates(base, named)
-        final = fitting.final(first.best_epoch, candidates, ridge)
-        scorers = {n: hybrid_scorer(f.arrays(target) | f.together(target)) for n, f in final.items()}
-    found = {name: world.measured(scorer)["ndcg@10"] for name, scorer in scorers.items()}
+        candidates, evidence = fitting.candidates(base, named)
+        assert evidence is not None
+        final = fitting.final(first.best_epoch, candidates, evidence.ridge)
+    found = {}
+    for name, model in final.items():
+        one = {"": model}
+        scorer = hybrid_scorer(model_arrays(target, one, counted(one)))
+        found[name] = world.measured(scorer)["ndcg@10"]
     return {"seconds": round(time.perf_counter() - began, 1), "ndcg@10": found}
 
 

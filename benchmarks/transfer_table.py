@@ -44,7 +44,7 @@ def _row(key: tuple[str, str, str], found: Sequence[JSON]) -> str:
         key[1],
         key[2],
         str(len(found)),
-        *(_spread(means[n]) for n in (OURS, VECTORS, ALONE, ALL)),
+        *(_spread(means[n]) if n in means else "-" for n in (OURS, VECTORS, ALONE, ALL)),
         f"{best} {_spread(means[best])}",
         f"{gain:+.4f} ({low:+.4f} to {high:+.4f})",
         shipped,

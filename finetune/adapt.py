@@ -8,7 +8,7 @@ would get the credit for training longer. Epoch 0 is the closed form, so that tr
 Which candidate ships is for `guard.py` to say.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from finetune.channels import CROSS, OWN, POPULARITY, Parts, View, joined, strength
 from finetune.config import AdaptConfig
-from finetune.evidence import Evidence, HeldOut, Subset, past_of, share_without, together_of
+from finetune.evidence import Evidence, HeldOut, Subset, crosses_of, factors_of, past_of, share_without
 from finetune.guard import ALL_DOMAINS, CHOSEN, TARGET_ONLY, guard
 from finetune.model import Transfer, new_encoder
 from finetune.target import Target
@@ -35,52 +35,34 @@ _TUNED = {"gate": (), "adapter": ("map",), "full": ("encoder", "map")}
 
 @dataclass(frozen=True, kw_only=True)
 class Fitted:
-    """A model of one subset: its encoder, its parts and the weights of its channels.
-
-    `alone` are the weights of channels that are vectors, where these have to do without the others.
-    """
+    """A model of one subset: its encoder, its parts and the weights of its channels."""
 
     encoder: MultiDomainEncoder
     parts: Parts
     weight: Mapping[str, float]
-    alone: Mapping[str, float]
 
     def view(self, target: Target, history: str, users: IntArray | None = None) -> View:
         """Return the encoder's view of `users`, of all without."""
         asked = np.arange(target.graph.num_users) if users is None else users
         return View.of(self.encoder, target, history, asked)
 
-    def arrays(self, target: Target, prefix: str = "") -> dict[str, FloatArray]:
-        """Return what `hybrid_scorer` reads of one model: vectors, popularity last, and shares; by all events."""
-        user, item = self._vectors(target, self.weight)
-        share = [self.weight.get(CROSS if name == "" else f"{CROSS}:{name}", 0.0) for name in self.parts.crosses]
-        return {
-            f"{prefix}user": user,
-            f"{prefix}item": item,
-            f"{prefix}share": np.array(share, dtype=np.float32),
-        }
+    def vectors(self, target: Target) -> tuple[FloatArray, FloatArray]:
+        """Return user and item vectors, popularity last, of all but what goes together; the history is all events."""
+        parts = replace(self.parts, crosses={})
+        return joined(self.view(target, FULL).channels(parts, self.weight), self.weight)
 
-    def together(self, target: Target) -> dict[str, NDArray[np.generic]]:
-        """Return what `hybrid_scorer` reads of what goes together, which is the same for all subsets."""
-        histories = {"": target.history(FULL), **target.elsewhere[FULL]}
-        return hybrid_arrays([cross.together(histories[name]) for name, cross in self.parts.crosses.items()])
-
-    def vectors(self, target: Target, prefix: str = "") -> dict[str, FloatArray]:
-        """Return the model that is vectors alone, as `arrays` does."""
-        user, item = self._vectors(target, self.alone)
-        return {f"{prefix}user": user, f"{prefix}item": item, f"{prefix}share": np.zeros(0, dtype=np.float32)}
-
-    def _vectors(self, target: Target, weight: Mapping[str, float]) -> tuple[FloatArray, FloatArray]:
-        return joined(self.view(target, FULL).channels(self.parts, weight), weight)
+    def share(self, source: str) -> float:
+        """Return how much it counts what goes together with items of `source`, of the target for `""`."""
+        return self.weight.get(f"{CROSS}:{source}" if source else CROSS, 0.0) if source in self.parts.crosses else 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Candidate:
-    """A fitted subset, the model it `began` with, what validation says of it, and any further training."""
+    """A fitted subset, the `weight` it began with, what validation says of it, and any further training."""
 
     subset: Subset
     fitted: Fitted
-    began: Fitted
+    weight: Mapping[str, float]
     held_out: HeldOut
     epochs: int
     curve: list[JSON]
@@ -113,18 +95,19 @@ def adapt(
     """
     fitting = Fitting(target, config, seed, workspace, tracker)
     base, first = fitting.base(TRAIN)
-    candidates, ridge = fitting.candidates(base, subsets(target, chosen))
+    candidates, evidence = fitting.candidates(base, subsets(target, chosen))
     decision = guard({name: c.held_out for name, c in candidates.items()}, samples=config.bootstrap, seed=seed)
     shipped = decision.shipped
     final = {name: c.fitted for name, c in candidates.items()}
+    alone = final[shipped] if evidence is None else fitting.alone(evidence, candidates[shipped])
     if config.refit:
-        final = fitting.final(first.best_epoch, candidates, ridge)
+        final = fitting.final(first.best_epoch, candidates, evidence.ridge if evidence else 1.0)
+        factors = factors_of(target, FULL, config.evidence) if evidence else {}
+        alone = replace(final[shipped], parts=Parts(final[shipped].parts.maps, factors=factors), weight=alone.weight)
     used = {"": shipped} | {f"{name}.": name if name in final else TARGET_ONLY for name in (TARGET_ONLY, ALL_DOMAINS)}
-    arrays: dict[str, NDArray[np.generic]] = {}
-    for prefix, name in used.items():
-        arrays |= final[name].arrays(target, prefix)
-    arrays |= final[shipped].vectors(target, "vectors.")
-    arrays |= final[shipped].together(target)
+    models = {prefix: final[name] for prefix, name in used.items()} | {"vectors.": alone}
+    together = counted(models)
+    arrays: dict[str, NDArray[np.generic]] = model_arrays(target, models, together)
     num_users = target.graph.num_users
     some = np.linspace(0, num_users - 1, min(num_users, _SAMPLE)).astype(np.int64)
     view = final[shipped].view(target, FULL, some)
@@ -138,7 +121,7 @@ def adapt(
         "reason": decision.reason,
         "gates": dict.fromkeys(target.sources, 0.0)
         | strength(channels, final[shipped].weight, len(some), target.num_items),
-        "together": [name or target.domain for name in final[shipped].parts.crosses],
+        "together": [name or target.domain for name in together],
         "best_epoch": {"base": first.best_epoch} | {name: c.epochs for name, c in candidates.items()},
         "popularity": {name: c.fitted.weight[POPULARITY] for name, c in candidates.items()},
         "refit": config.refit,
@@ -146,6 +129,28 @@ def adapt(
         "kept": len(first.curve) + candidates[shipped].epochs if candidates[shipped].epochs else first.best_epoch,
     }
     return Adapted(shipped=shipped, arrays=arrays, summary=summary)
+
+
+def counted(models: Mapping[str, Fitted]) -> tuple[str, ...]:
+    """Return the domains, `""` being the target, of which a model counts what goes together."""
+    parts = next(iter(models.values())).parts
+    return tuple(name for name in parts.crosses if any(model.share(name) for model in models.values()))
+
+
+def model_arrays(
+    target: Target, models: Mapping[str, Fitted], together: Sequence[str]
+) -> dict[str, NDArray[np.generic]]:
+    """Return what `hybrid_scorer` reads of each model, by prefix; `together` are the domains that shares are of.
+
+    All of them have the same crosses, or none.
+    """
+    made: dict[str, NDArray[np.generic]] = {}
+    for prefix, model in models.items():
+        user, item = model.vectors(target)
+        share = np.array([model.share(name) for name in together], dtype=np.float32)
+        made |= {f"{prefix}user": user, f"{prefix}item": item, f"{prefix}share": share}
+    crosses, every = next(iter(models.values())).parts.crosses, target.everywhere(FULL)
+    return made | hybrid_arrays([crosses[name].together(every[name]) for name in together])
 
 
 def subsets(target: Target, chosen: Subset) -> dict[str, Subset]:
@@ -182,42 +187,56 @@ class Fitting:
             stop=stop,
         )
 
-    def candidates(self, base: MultiDomainEncoder, subsets: Mapping[str, Subset]) -> tuple[dict[str, Candidate], float]:
-        """Weigh the sources of each subset on validation, train on where `tune` says so; return the ridge too."""
+    def candidates(
+        self, base: MultiDomainEncoder, subsets: Mapping[str, Subset]
+    ) -> tuple[dict[str, Candidate], Evidence | None]:
+        """Weigh the sources of each subset on validation, train on where `tune` says so; return the evidence too.
+
+        Without validation events there is none.
+        """
         target = self.target
         users = np.unique(target.valid[0])
         if not len(users):
             # Nothing to choose weights by but the train events, none of which is left out for it.
             scale, popularity = past_of(base, target, TRAIN, self.config.evidence, self.seed, 0.0).usual
-            weight = {OWN: scale, POPULARITY: popularity}
-            alone = Fitted(encoder=base, parts=Parts(), weight=weight, alone=weight)
+            alone = Fitted(encoder=base, parts=Parts(), weight={OWN: scale, POPULARITY: popularity})
             nothing = HeldOut(np.empty(0))
             blind = {
-                name: Candidate(subset=s, fitted=alone, began=alone, held_out=nothing, epochs=0, curve=[])
+                name: Candidate(subset=s, fitted=alone, weight=alone.weight, held_out=nothing, epochs=0, curve=[])
                 for name, s in subsets.items()
             }
-            return blind, 1.0
-        evidence = Evidence.of(base, target, self.config.evidence, self.seed, factors=True)
+            return blind, None
+        evidence = Evidence.of(base, target, self.config.evidence, self.seed)
         found: dict[str, Candidate] = {}
         for name, subset in subsets.items():
-            began = _weighed(Fitted(encoder=base, parts=evidence.parts, weight={}, alone={}), evidence, subset)
-            fitted, result = self._tuned(began, TRAIN, name)
+            weight = evidence.weights(subset).value
+            fitted = Fitted(encoder=base, parts=evidence.parts, weight=weight)
+            fitted, result = self._tuned(fitted, TRAIN, name)
             if result is None:
                 held_out = evidence.held_out(subset)
             else:
                 # Likelihoods among the candidates of different encoders do not compare; NDCG@10 does.
                 after = evidence.after(fitted.encoder, fitted.parts, self.seed)
-                fitted, held_out = _weighed(fitted, after, subset), after.held_out(subset)
+                fitted, held_out = replace(fitted, weight=after.weights(subset).value), after.held_out(subset)
                 held_out = replace(held_out, likelihood=None)
             found[name] = Candidate(
                 subset=subset,
                 fitted=fitted,
-                began=began,
+                weight=weight,
                 held_out=held_out,
                 epochs=result.best_epoch if result else 0,
                 curve=result.curve if result else [],
             )
-        return found, evidence.ridge
+        return found, evidence
+
+    def alone(self, evidence: Evidence, candidate: Candidate) -> Fitted:
+        """Return the model of `candidate` as vectors alone, without its sources where they do not surely help these."""
+        parts = Parts(candidate.fitted.parts.maps, factors=factors_of(self.target, TRAIN, self.config.evidence))
+        told = evidence.after(candidate.fitted.encoder, parts, self.seed)
+        held_out = {TARGET_ONLY: told.held_out(()), ALL_DOMAINS: told.held_out(candidate.subset)}
+        helped = guard(held_out, samples=self.config.bootstrap, seed=self.seed).shipped != TARGET_ONLY
+        weight = told.weights(candidate.subset if helped else ()).value
+        return Fitted(encoder=candidate.fitted.encoder, parts=parts, weight=weight)
 
     def final(self, epochs: int, candidates: Mapping[str, Candidate], ridge: float) -> dict[str, Fitted]:
         """Fit again on train and validation events: as many epochs as were best, the weights that validation chose."""
@@ -226,14 +245,14 @@ class Fitting:
         if len(target.valid[0]):
             without = share_without(View.of(base, target, TRAIN, np.unique(target.valid[0])))
             past = past_of(base, target, FULL, self.config.evidence, self.seed, without)
-            together = together_of(target, FULL, self.config.evidence, factors=True)
-            parts = replace(together, maps=past.residuals.maps(past.views, ridge))
+            crosses = crosses_of(target, FULL, self.config.evidence)
+            parts = Parts(past.residuals.maps(past.views, ridge), crosses)
         found = {}
         for name, candidate in candidates.items():
-            found[name] = replace(candidate.began, encoder=base, parts=parts)
+            found[name] = Fitted(encoder=base, parts=parts, weight=candidate.weight)
             if candidate.epochs:
                 tuned, _ = self._tuned(found[name], FULL, f"refit-{name}", candidate.epochs)
-                found[name] = replace(tuned, weight=candidate.fitted.weight, alone=candidate.fitted.alone)
+                found[name] = replace(tuned, weight=candidate.fitted.weight)
         return found
 
     def _tuned(
@@ -271,11 +290,6 @@ class Fitting:
         )
         maps = dict(begun.parts.maps) | model.maps
         return replace(begun, encoder=model.encoder, parts=replace(begun.parts, maps=maps)), result
-
-
-def _weighed(fitted: Fitted, evidence: Evidence, subset: Subset) -> Fitted:
-    weight, alone = evidence.weights(subset), evidence.weights(subset, vectors=True)
-    return replace(fitted, weight=weight.value, alone=alone.value)
 
 
 def _joined(first: list[JSON], second: list[JSON]) -> list[JSON]:

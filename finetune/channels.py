@@ -82,6 +82,10 @@ class Vectors(Named):
         made: FloatArray = np.einsum("rd,rjd->rj", self.user[rows], self.item[items], optimize=True)
         return made
 
+    def spread(self, rows: IntArray, items: IntArray) -> float:
+        """Return the usual standard deviation of a row's scores over `items`."""
+        return spread([self], {self.name: 1.0}, rows, items)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sparse(Named):
@@ -99,7 +103,22 @@ class Sparse(Named):
 
     def at(self, rows: IntArray, items: IntArray) -> FloatArray:
         """Return `[len(rows), n]` scores of `items` [len(rows), n]."""
-        return np.take_along_axis(self.together.told(rows).toarray(), items, axis=1)
+        told = self.together.told(rows)
+        told.sort_indices()
+        # Looked up by row and column at once: as a dense table the rows would not fit where items are many.
+        size, row = told.shape[1], np.arange(len(rows), dtype=np.int64)
+        key = np.repeat(row, np.diff(told.indptr)) * size + told.indices
+        asked = row[:, None] * size + items
+        place = np.minimum(np.searchsorted(key, asked), max(0, len(key) - 1))
+        found = key[place] == asked if len(key) else np.zeros(asked.shape, dtype=np.bool_)
+        return np.where(found, told.data[place] if len(key) else 0.0, 0.0).astype(np.float32)
+
+    def spread(self, rows: IntArray, _: IntArray) -> float:
+        """Return the usual standard deviation of a row's scores over all items: of a few the most would have none."""
+        told, size = self.together.told(rows), self.together.weight.shape[1]
+        mean, square = told.sum(axis=1) / size, told.multiply(told).sum(axis=1) / size
+        found = np.sqrt(np.maximum(square - mean**2, 0))
+        return float(found[found > 0].mean()) if (found > 0).any() else 0.0
 
 
 Channel = Vectors | Sparse
@@ -161,7 +180,7 @@ class View:
             factors = parts.factors.get(source) if wanted(FACTORS, source) else None
             if cross is None and factors is None:
                 return
-            had = (target.elsewhere[history][source] if source else target.history(history))[users]
+            had = target.everywhere(history)[source][users]
             if cross is not None:
                 made.append(Sparse(kind=CROSS, source=source, together=cross.together(had)))
             if factors is not None:

@@ -6,7 +6,7 @@ A user who had x in the source scores item i by s(u, i) = x C_i / sqrt(|x|): co-
 popular items damped. Views say what kind of user somebody is in the source, this says which of their items point where.
 It comes in two shapes:
 
-    Cross     log(1 + 9 s / usual s), of each item of the source the strongest items of the target: sparse, all of it
+    Cross     log(1 + 9 s / usual s), of each item of the source the closest items of the target: sparse, in full
     Factors   C ~ U s V', its largest singular triplets, scaled to a usual spread of 1: vectors that can be exported
 
 A choice is a matter of odds, so that twice the count is not twice the reason: with the logarithm weights are larger and
@@ -20,7 +20,7 @@ from scipy.sparse import csr_array
 from scipy.sparse.linalg import LinearOperator, svds
 
 from graphrec.baselines.neighbours import nearest
-from graphrec.core.types import BoolArray, FloatArray, IntArray
+from graphrec.core.types import BoolArray, FloatArray
 from graphrec.metrics.scorers import Together
 
 _SHARPNESS = 9.0
@@ -39,12 +39,17 @@ class Cross:
     def of(cls, theirs: csr_array, own: csr_array, neighbours: int) -> "Cross | None":
         """Return what goes together in users' histories in source and target, with a row per user; None without ties.
 
-        An item of the source keeps its `neighbours` strongest of the target. Where both are the same history, an item
-        does not go together with itself.
+        An item of the source keeps the `neighbours` items of the target of greatest cosine. Where both are the same
+        history, an item does not go together with itself.
         """
         both = _in_both(theirs, own)
         theirs, own, itself = theirs[both], csr_array(own[both]), theirs is not own
-        counted = nearest(_columns_damped(theirs).T.tocsr(), own, _as_it_is, neighbours, itself=itself)
+        root = np.sqrt(np.maximum(own.sum(axis=0), 1)).astype(np.float32)
+        # By count alone most of them would be equal, and the first ones would stay.
+        counted = nearest(
+            _columns_damped(theirs).T.tocsr(), own, lambda _, to, count: count / root[to], neighbours, itself=itself
+        )
+        counted.data *= root[counted.indices]
         some = np.linspace(0, theirs.shape[0] - 1, min(theirs.shape[0], _SAMPLE)).astype(np.int64)
         usual = csr_array(_by_length(theirs[some]) @ counted).data
         if not usual.size:
@@ -114,10 +119,6 @@ def _by_length(history: csr_array) -> csr_array:
     divided = csr_array(history, copy=True).astype(np.float32)
     divided.data /= np.repeat(np.sqrt(np.maximum(count, 1)), count).astype(np.float32)
     return divided
-
-
-def _as_it_is(_: IntArray, __: IntArray, value: FloatArray) -> FloatArray:
-    return value
 
 
 def _columns_damped(history: csr_array) -> csr_array:

@@ -23,7 +23,6 @@ import numpy as np
 from finetune.channels import (
     CROSS,
     ENTITIES,
-    FACTORS,
     NEW,
     OWN,
     POPULARITY,
@@ -118,20 +117,15 @@ class Evidence:
     _known: dict[tuple[int, ...], tuple[Logit, tuple[int, ...]]] = field(default_factory=dict)
 
     @classmethod
-    def of(
-        cls, encoder: MultiDomainEncoder, target: Target, config: EvidenceConfig, seed: int, *, factors: bool = False
-    ) -> "Evidence":
-        """Map the sources by train events, at each ridge of `config`, and keep the maps that validation likes best.
-
-        With `factors` it can also say what vectors alone would weigh.
-        """
+    def of(cls, encoder: MultiDomainEncoder, target: Target, config: EvidenceConfig, seed: int) -> "Evidence":
+        """Map the sources by train events, at each ridge of `config`, and keep the maps that validation likes best."""
         view = View.of(encoder, target, TRAIN, np.unique(target.valid[0]))
         past = past_of(encoder, target, TRAIN, config, seed, share_without(view))
-        together = together_of(target, TRAIN, config, factors=factors)
+        crosses = crosses_of(target, TRAIN, config)
         known: dict[str, IntArray] = {}
         liked: Evidence | None = None
         for ridge in config.ridges:
-            parts = replace(together, maps=past.residuals.maps(past.views, ridge))
+            parts = Parts(past.residuals.maps(past.views, ridge), crosses)
             channels = view.channels(parts)
             choices, row, asked = _choices(view, channels, config, seed, known)
             found = cls(target, view, parts, channels, choices, row, config, ridge, past, asked)
@@ -141,7 +135,7 @@ class Evidence:
         return liked
 
     def after(self, encoder: MultiDomainEncoder, parts: Parts, seed: int) -> "Evidence":
-        """Return what validation says of an encoder and maps that were trained on from here."""
+        """Return what validation says of an encoder and of parts that came from here."""
         view = View.of(encoder, self.target, TRAIN, self.view.users)
         channels = view.channels(parts)
         choices, row, asked = _choices(view, channels, self.config, seed, {})
@@ -162,9 +156,9 @@ class Evidence:
         value = self._fit(subset)[0].value
         return np.bincount(self.row, weights=value, minlength=len(self.view.users)).astype(np.float64)
 
-    def weights(self, subset: Subset, *, vectors: bool = False) -> Weights:
-        """Return the fit of `subset`; with `vectors` of the channels that are vectors."""
-        found, columns = self._fit(subset, FACTORS if vectors else CROSS)
+    def weights(self, subset: Subset) -> Weights:
+        """Return the fit of `subset`."""
+        found, columns = self._fit(subset)
         names, settled = [self.channels[c].name for c in columns], self._settled(found, columns)
         none = {channel.name: 0.0 for channel in self.channels if channel.source in subset}
         return Weights(
@@ -175,9 +169,8 @@ class Evidence:
     def gain(self, subset: Subset) -> float:
         """Return what `subset` is worth, as at the top of this module, in nats over all events."""
         price = 0.5 * self.config.penalty * np.log(max(2, len(self.choices)))
-        columns_of = self._columns(subset, CROSS)
-        base = tuple(i for i in columns_of if not self.channels[i].source)
-        kept = tuple(i for i in columns_of if self.channels[i].source)
+        base = tuple(i for i, channel in enumerate(self.channels) if not channel.source)
+        kept = tuple(i for i, channel in enumerate(self.channels) if channel.source and channel.source in subset)
         while True:
             # All that belongs to no source is asked for each time: the same channels give the same gain, to the bit.
             found, columns = self._fit_columns(tuple(sorted(base + kept)))
@@ -220,21 +213,14 @@ class Evidence:
                 np.add.at(likelihood, self.row[mine], self.choices.where(mine).log_likelihood(weight))
         return HeldOut(values, likelihood)
 
-    def _columns(self, subset: Subset, together: str) -> tuple[int, ...]:
-        """Return the columns of `subset`; `together` is the kind that says what goes together."""
-        other = FACTORS if together == CROSS else CROSS
-        asked = (i for i, c in enumerate(self.channels) if not c.source or c.source in subset)
-        return tuple(i for i in asked if self.channels[i].kind != other)
-
-    def _fit(self, subset: Subset, together: str = CROSS) -> tuple[Logit, tuple[int, ...]]:
+    def _fit(self, subset: Subset) -> tuple[Logit, tuple[int, ...]]:
         """Return the fit of `subset` and the columns in use, those without a weight left out."""
-        return self._fit_columns(self._columns(subset, together))
+        return self._fit_columns(tuple(i for i, c in enumerate(self.channels) if not c.source or c.source in subset))
 
     def _fit_columns(self, asked: tuple[int, ...]) -> tuple[Logit, tuple[int, ...]]:
         if asked not in self._known:
             # The start must not depend on which subset came first, or a search that goes on would end elsewhere.
-            every = self._columns(self.target.sources, CROSS)
-            start = self._all_weights if self.begin is None and asked != every else self.begin
+            start = self._all_weights if self.begin is None and len(asked) < len(self.channels) else self.begin
             bounded = [i for i in asked if self.channels[i].kind not in (OWN, POPULARITY, NEW)]
             found = fit_logit(self.choices, asked, start, bounded)
             used = [place for place, i in enumerate(asked) if found.weight[place] > 0 or i not in bounded]
@@ -244,7 +230,7 @@ class Evidence:
 
     @property
     def _all_weights(self) -> dict[int, float]:
-        found, columns = self._fit(self.target.sources)
+        found, columns = self._fit_columns(tuple(range(len(self.channels))))
         return dict(zip(columns, found.weight.tolist(), strict=True))
 
     def _settled(self, found: Logit, columns: tuple[int, ...]) -> Real:
@@ -311,16 +297,18 @@ def past_of(
     return Past(residuals, {name: view[users] for name, view in target.views[history].items()}, usual)
 
 
-def together_of(target: Target, history: str, config: EvidenceConfig, *, factors: bool) -> Parts:
-    """Return which items of the target itself, and of each source, go with which of the target, by `history`."""
-    own = target.history(history)
-    both = {"": own, **target.elsewhere[history]}
-    crosses = {name: Cross.of(theirs, own, config.neighbours) for name, theirs in both.items()}
-    wide = {name: Factors.of(theirs, own, config.cross_rank) for name, theirs in both.items()} if factors else {}
-    return Parts(
-        crosses={name: made for name, made in crosses.items() if made is not None},
-        factors={name: made for name, made in wide.items() if made is not None},
-    )
+def crosses_of(target: Target, history: str, config: EvidenceConfig) -> dict[str, Cross]:
+    """Return which items of the target itself (`""`), and of each source, go with which of the target."""
+    every = target.everywhere(history)
+    found = {name: Cross.of(theirs, every[""], config.neighbours) for name, theirs in every.items()}
+    return {name: made for name, made in found.items() if made is not None}
+
+
+def factors_of(target: Target, history: str, config: EvidenceConfig) -> dict[str, Factors]:
+    """Return the like as vectors."""
+    every = target.everywhere(history)
+    found = {name: Factors.of(theirs, every[""], config.cross_rank) for name, theirs in every.items()}
+    return {name: made for name, made in found.items() if made is not None}
 
 
 def share_without(view: View) -> float:
@@ -374,8 +362,6 @@ def _candidates(
     base = {OWN: scale, POPULARITY: prior}
     own = [channel for channel in channels if not channel.source]
     some = rng.permutation(len(view.users))[:_SAMPLE]
-    # Those without a part in the ranking say nothing of who is near its top.
-    channels = [channel for channel in channels if channel.kind != FACTORS]
     usual = spread(own[:2], base, some, offered)
     each = max(5, config.source_candidates // max(1, len(channels) - len(own)))
     seen = view.target.seen[view.users]
@@ -384,7 +370,7 @@ def _candidates(
         return best(scorer_of(channels, weight), np.arange(len(view.users)), seen, count)
 
     def by(channel: Channel) -> IntArray:
-        size = spread([channel], {channel.name: 1.0}, some, offered)
+        size = channel.spread(some, offered)
         if not size > 0:
             return np.empty((len(view.users), 0), dtype=np.int64)
         return top({**base, channel.name: usual / size if usual else 1.0}, each)

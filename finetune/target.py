@@ -101,6 +101,10 @@ class Target:
         """Return who had what in the target, [num_users, num_items], ones."""
         return _history(self.graph, self.domain, with_valid=history == FULL)
 
+    def everywhere(self, history: str) -> dict[str, csr_array]:
+        """Return who had what in the target (`""`) and in each source, a row per user, ones."""
+        return {"": self.history(history), **self.elsewhere[history]}
+
     @cached_property
     def share_new(self) -> float:
         """The share of the validation events that are of items without a train event."""

@@ -69,9 +69,9 @@ def test_item_knn_by_hand():
 
 
 @pytest.mark.parametrize("kept", [1, 3, 100])
-@pytest.mark.parametrize("rows", [1, 6, 512])
-def test_neighbours_equal_sorting_the_dense_product(monkeypatch, kept, rows):
-    monkeypatch.setattr(neighbours, "_ROWS", rows)
+@pytest.mark.parametrize("entries", [1, 30, 10**6])
+def test_neighbours_equal_sorting_the_dense_product(monkeypatch, kept, entries):
+    monkeypatch.setattr(neighbours, "_ENTRIES", entries)
     history = noise()
     dense = history.toarray().T @ history.toarray()
     np.fill_diagonal(dense, 0)

@@ -36,9 +36,11 @@ def test_cross_keeps_the_strongest_of_the_damped_counts(within):
     counts, whole, cut = counted(theirs, own), Cross.of(theirs, own, 99), Cross.of(theirs, own, 3)
     weight = whole.weight.toarray()
     assert weight / np.linalg.norm(weight) == pytest.approx(counts / np.linalg.norm(counts), abs=1e-6)
-    kept = cut.weight.toarray() > 0
+    kept, both = cut.weight.toarray() > 0, (theirs.sum(axis=1) > 0) & (own.sum(axis=1) > (1 if within else 0))
+    cosine = counts / np.sqrt(own[both].sum(axis=0))
     assert (kept.sum(axis=1) <= 3).all()
-    assert (np.where(kept, counts, np.inf).min(axis=1) >= np.where(kept, -np.inf, counts).max(axis=1) - 1e-6).all()
+    assert (np.where(kept, cosine, np.inf).min(axis=1) >= np.where(kept, -np.inf, cosine).max(axis=1) - 1e-6).all()
+    assert (cut.weight.toarray()[kept] / whole.weight.toarray()[kept]).std() < 1e-4, "the counts stay what they are"
     # A usual score is one before it is sharpened; twice the items are no twice the score.
     told = whole.together(theirs).told(np.arange(60))
     raw = theirs.toarray() @ weight / np.sqrt(np.maximum(theirs.sum(axis=1), 1))[:, None]

@@ -1,6 +1,6 @@
 """Sparse item-item weights, made in blocks of rows so that the full product never stands in memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +9,8 @@ from scipy.sparse import csr_array
 from graphrec.baselines._numba_nearest import largest
 from graphrec.core.types import FloatArray, IntArray
 
-_ROWS = 512
+_ENTRIES = 1 << 22
+"""Entries of the product that stand in memory at a time, about (170 MB with what they are weighed by)."""
 
 Weigh = Callable[[IntArray, IntArray, FloatArray], FloatArray]
 """(from items, to items, values of the product) -> weights; arrays of one length."""
@@ -38,18 +39,28 @@ def nearest(left: csr_array, right: csr_array, weigh: Weigh, neighbours: int, *,
     `left[num_rows, num_users]`, `right[num_users, num_items]`. Of equal weights the first items stay.
     """
     shape = left.shape[0], right.shape[1]
-    rows = [_row_block(left, right, start, weigh, neighbours, itself) for start in range(0, max(1, shape[0]), _ROWS)]
+    rows = [_row_block(left, right, part, weigh, neighbours, itself) for part in _parts(left, right)]
     from_item, to_item, weight = (np.concatenate(parts) for parts in zip(*rows, strict=True))
     return csr_array((weight, (from_item, to_item)), shape=shape)
 
 
+def _parts(left: csr_array, right: csr_array) -> Iterator[slice]:
+    # A product has at most as many entries in a row as its users have items; a row may be more than a part alone.
+    ones = csr_array((np.ones(len(left.indices)), left.indices, left.indptr), shape=left.shape)
+    entries = np.minimum(ones @ np.diff(right.indptr), right.shape[1])
+    number = np.cumsum(entries) // _ENTRIES
+    bounds = np.unique(np.concatenate([[0], np.flatnonzero(np.diff(number)) + 1, [left.shape[0]]]))
+    yield from (slice(int(a), int(b)) for a, b in zip(bounds, bounds[1:], strict=False))
+
+
 def _row_block(
-    left: csr_array, right: csr_array, start: int, weigh: Weigh, neighbours: int, itself: bool
+    left: csr_array, right: csr_array, part: slice, weigh: Weigh, neighbours: int, itself: bool
 ) -> tuple[IntArray, IntArray, FloatArray]:
-    product = csr_array(left[start : start + _ROWS] @ right)
+    product = csr_array(left[part] @ right)
     to_item = product.indices.astype(np.int64)
-    from_item = start + np.repeat(np.arange(product.shape[0]), np.diff(product.indptr))
+    from_item = part.start + np.repeat(np.arange(product.shape[0]), np.diff(product.indptr))
     weight = weigh(from_item, to_item, product.data).astype(np.float32)
+    assert not np.isnan(weight).any(), "a weight is a number"
     if not itself:
         weight[from_item == to_item] = -np.inf
     kept = largest(product.indptr.astype(np.int64), to_item, weight, neighbours)

@@ -128,9 +128,10 @@ def hybrid_rows(arrays: Arrays, rows: IntArray) -> dict[str, NDArray[np.generic]
     scorer = hybrid_scorer(arrays)
     vectors = scorer if isinstance(scorer, VectorScorer) else scorer.vectors
     made: dict[str, NDArray[np.generic]] = {"user": vectors.vectors(rows), "item": np.ascontiguousarray(vectors.item)}
-    together = [] if isinstance(scorer, VectorScorer) else [one.of(rows) for one in scorer.together]
-    share = np.array([] if isinstance(scorer, VectorScorer) else scorer.share, dtype=np.float32)
-    return made | {_SHARE: share} | hybrid_arrays(together)
+    pairs = [] if isinstance(scorer, VectorScorer) else list(zip(scorer.together, scorer.share, strict=True))
+    # What it does not count is not its business.
+    kept = [(together.of(rows), share) for together, share in pairs if share]
+    return made | {_SHARE: np.array([share for _, share in kept], np.float32)} | hybrid_arrays([one for one, _ in kept])
 
 
 def _sparse(arrays: Arrays, place: int, name: str) -> csr_array:
