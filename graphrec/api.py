@@ -100,7 +100,10 @@ class Run:
         return found.sort("order", "rank").select("item", "neighbour", "rank", "score")
 
     def vectors(self, kind: Literal["item", "user"]) -> tuple[pl.Series, FloatArray]:
-        """Return `(ids, vectors)` of the target's items or of the users; vectors are [len(ids), dim]."""
+        """Return `(ids, vectors)` of the target's items or of the users; vectors are [len(ids), dim].
+
+        They are the model as vectors alone; `recommend` asks the whole of it.
+        """
         if kind not in ("item", "user"):
             raise DataError(f"vectors({kind!r}): expected 'item' or 'user'")
         return self._table(f"{kind}s")["id"], self._arrays[kind]

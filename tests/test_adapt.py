@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from scipy.sparse import csr_array
 
 from finetune.adapt import adapt, subsets
-from finetune.evidence import Evidence, HeldOut
+from finetune.evidence import Evidence, HeldOut, crosses_of
 from finetune.guard import ALL_DOMAINS, CHOSEN, TARGET_ONLY, guard
 from finetune.target import Target, target_graph
 from finetune.task import BASE, fit_own
@@ -18,7 +19,7 @@ from graphrec.graph.graph import Edges, EventEdges, MultiDomainGraph
 from graphrec.metrics.scorers import hybrid_scorer
 from graphrec.training.checkpoint import hand_over
 from graphrec.training.config import FitConfig
-from tests.planted import ADAPT, NUM_ITEMS, NUM_USERS, relevant, unrelated, world
+from tests.planted import ADAPT, NUM_ITEMS, NUM_USERS, TASTE, relevant, unit, unrelated, world
 
 
 class Interrupted(Exception):
@@ -92,9 +93,11 @@ def test_every_array_of_the_contract_is_there(helped):
         if name in ("train.item", "full.item"):
             assert array.shape == (rows, dim)
         else:
-            # The target's space, spaces of what goes together, and popularity last; users take it as it is.
+            # The target's space, and popularity last; users take it as it is.
             other = f"{name.removesuffix('user').removesuffix('item')}{'user' if name.endswith('item') else 'item'}"
-            assert len(array) == rows and array.shape[1] == adapted.arrays[other].shape[1] > dim
+            assert len(array) == rows and array.shape[1] == adapted.arrays[other].shape[1]
+            # What goes together has dimensions of its own where vectors stand alone, and nowhere else.
+            assert array.shape[1] > dim + 1 if name.startswith("vectors.") else array.shape[1] == dim + 1
         if name.endswith("item"):
             assert np.linalg.norm(array[:, :dim], axis=1) == pytest.approx(np.ones(len(array)), abs=1e-4)
         else:
@@ -149,6 +152,35 @@ def test_items_without_an_event_are_found_by_their_knowledge(caplog):
         assert score[:, 40:][right].mean() > score[:, 40:][~right].mean() + score[:, 40:].std()
         caplog.clear()
     assert gap[True] > 2 * gap[False], "in the target's own space an item is where those of its parity are"
+
+
+@pytest.mark.parametrize("refit", [True, False])
+def test_what_goes_together_in_each_domain_is_counted_where_it_belongs(refit):
+    # Views say nothing; what users had in A follows the taste that the target follows, what they had in B does not.
+    target, test_item = world({"B": unrelated(0), "A": unrelated(1)})
+    rng = np.random.default_rng(5)
+    taste = unit(np.random.default_rng(0).normal(size=(NUM_USERS, TASTE)))
+    noisy = 8 * taste @ unit(rng.normal(size=(80, TASTE))).T + rng.gumbel(size=(NUM_USERS, 80))
+    had = {"B": rng.random((NUM_USERS, 90)) < 0.1, "A": noisy >= -np.sort(-noisy, axis=1)[:, 9:10]}
+    sources = {name: csr_array(value.astype(np.float32)) for name, value in had.items()}
+    target = replace(target, elsewhere={TRAIN: sources, FULL: sources})
+    config = replace(ADAPT, refit=refit)
+    adapted = run(target, ("A",), config)
+    arrays, everyone = adapted.arrays, np.arange(NUM_USERS)
+    names = ["" if name == "new" else name for name in adapted.summary["together"]]
+    share = dict(zip(names, arrays["share"], strict=True))
+    assert adapted.shipped != TARGET_ONLY and share["A"] > 3 * share.get("B", 0.0)
+    assert hits(arrays, "", test_item) > 1.2 * hits(arrays, "target_only.", test_item)
+    assert hits(arrays, "vectors.", test_item) > 1.1 * hits(arrays, "target_only.", test_item)
+    # By hand: vectors, and the counts of the history that the model was fitted on asked with all of a user's events.
+    crosses = crosses_of(target, FULL if refit else TRAIN, config.evidence)
+    for prefix in ("", "target_only.", "all_domains."):
+        want = arrays[f"{prefix}user"] @ arrays[f"{prefix}item"].T
+        for name, value in zip(names, arrays[f"{prefix}share"], strict=True):
+            want += value * crosses[name].together(target.everywhere(FULL)[name]).told(everyone).toarray()
+        assert hybrid_scorer(arrays, prefix).score(everyone) == pytest.approx(want, abs=1e-4)
+    alone = dict(zip(names, arrays["target_only.share"], strict=True))
+    assert not any(value for name, value in alone.items() if name) and not arrays["vectors.share"].any()
 
 
 def test_nothing_relevant_ships_target_only():

@@ -1,4 +1,4 @@
-"""Export: the shipped vectors of the target domain under the user's own ids, in files others read.
+"""Export: the shipped model of the target domain under the user's own ids, in files others read.
 
     users.parquet, items.parquet   id, [domain,] vector (a fixed-size list of float32): the model that is vectors alone
     vectors.safetensors            the same vectors as `user` and `item`, rows in the same order
