@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from finetune.channels import CROSS, OWN, POPULARITY, Parts, View, joined, strength
 from finetune.config import AdaptConfig
-from finetune.evidence import Evidence, HeldOut, Subset, crosses_of, factors_of, past_of, share_without
+from finetune.evidence import Evidence, HeldOut, Subset, past_of, share_without, together_of
 from finetune.guard import ALL_DOMAINS, CHOSEN, TARGET_ONLY, guard
 from finetune.model import Transfer, new_encoder
 from finetune.target import Target
@@ -47,9 +47,13 @@ class Fitted:
         return View.of(self.encoder, target, history, asked)
 
     def vectors(self, target: Target) -> tuple[FloatArray, FloatArray]:
-        """Return user and item vectors, popularity last, of all but what goes together; the history is all events."""
-        parts = replace(self.parts, crosses={})
-        return joined(self.view(target, FULL).channels(parts, self.weight), self.weight)
+        """Return user and item vectors, popularity last, of the channels that are vectors, by all events."""
+        return joined(self.view(target, FULL).channels(self.alone.parts, self.weight), self.weight)
+
+    @property
+    def alone(self) -> "Fitted":
+        """The model without what is no vector, its weights as they are."""
+        return replace(self, parts=replace(self.parts, crosses={}))
 
     def share(self, source: str) -> float:
         """Return how much it counts what goes together with items of `source`, of the target for `""`."""
@@ -102,8 +106,7 @@ def adapt(
     alone = final[shipped] if evidence is None else fitting.alone(evidence, candidates[shipped])
     if config.refit:
         final = fitting.final(first.best_epoch, candidates, evidence.ridge if evidence else 1.0)
-        factors = factors_of(target, FULL, config.evidence) if evidence else {}
-        alone = replace(final[shipped], parts=Parts(final[shipped].parts.maps, factors=factors), weight=alone.weight)
+        alone = replace(final[shipped].alone, weight=alone.weight)
     used = {"": shipped} | {f"{name}.": name if name in final else TARGET_ONLY for name in (TARGET_ONLY, ALL_DOMAINS)}
     models = {prefix: final[name] for prefix, name in used.items()} | {"vectors.": alone}
     together = counted(models)
@@ -231,12 +234,12 @@ class Fitting:
 
     def alone(self, evidence: Evidence, candidate: Candidate) -> Fitted:
         """Return the model of `candidate` as vectors alone, without its sources where they do not surely help these."""
-        parts = Parts(candidate.fitted.parts.maps, factors=factors_of(self.target, TRAIN, self.config.evidence))
-        told = evidence.after(candidate.fitted.encoder, parts, self.seed)
+        model = candidate.fitted.alone
+        told = evidence.after(model.encoder, model.parts, self.seed)
         held_out = {TARGET_ONLY: told.held_out(()), ALL_DOMAINS: told.held_out(candidate.subset)}
         helped = guard(held_out, samples=self.config.bootstrap, seed=self.seed).shipped != TARGET_ONLY
         weight = told.weights(candidate.subset if helped else ()).value
-        return Fitted(encoder=candidate.fitted.encoder, parts=parts, weight=weight)
+        return replace(model, weight=weight)
 
     def final(self, epochs: int, candidates: Mapping[str, Candidate], ridge: float) -> dict[str, Fitted]:
         """Fit again on train and validation events: as many epochs as were best, the weights that validation chose."""
@@ -245,8 +248,8 @@ class Fitting:
         if len(target.valid[0]):
             without = share_without(View.of(base, target, TRAIN, np.unique(target.valid[0])))
             past = past_of(base, target, FULL, self.config.evidence, self.seed, without)
-            crosses = crosses_of(target, FULL, self.config.evidence)
-            parts = Parts(past.residuals.maps(past.views, ridge), crosses)
+            together = together_of(target, FULL, self.config.evidence)
+            parts = replace(together, maps=past.residuals.maps(past.views, ridge))
         found = {}
         for name, candidate in candidates.items():
             found[name] = Fitted(encoder=base, parts=parts, weight=candidate.weight)

@@ -15,7 +15,8 @@ users:d      what source d says of the user, mapped into the target's space (`ma
 cross:d      which of the user's items of source d go together with which items of the target, likewise
 entities:d   the user's items of the target as source d would describe them, and the item likewise: what knowledge
              shared with the source, or an item sold in both, carries over; no user has to be shared for it
-factors, factors:d   cross in few dimensions: they stand for it where a model must be vectors and nothing else
+factors, factors:d   likewise in few dimensions: what nobody has had together yet; and vectors, where a model must be
+                     these and nothing else
 """
 
 from collections.abc import Mapping, Sequence

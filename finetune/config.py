@@ -45,7 +45,7 @@ class EvidenceConfig:
         default=100, ge=1, help="Items of the target, at most, that an item of it or of a source goes together with."
     )
     cross_rank: int = option(
-        default=64, ge=4, help="Dimensions that say so in a model of vectors alone, which adapt leaves for export."
+        default=64, ge=4, help="Dimensions of vectors that say so too: smoother, and what a model of vectors alone has."
     )
     max_events: int = option(default=50_000, ge=1, help="Training events at most that maps are fitted on.")
     num_offered: int = option(default=4096, ge=2, help="Items, drawn evenly, that these events are compared with.")

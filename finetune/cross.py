@@ -9,8 +9,8 @@ It comes in two shapes:
     Cross     log(1 + 9 s / usual s), of each item of the source the closest items of the target: sparse, in full
     Factors   C ~ U s V', its largest singular triplets, scaled to a usual spread of 1: vectors that can be exported
 
-A choice is a matter of odds, so that twice the count is not twice the reason: with the logarithm weights are larger and
-rankings better (benchmarks/RESULTS.md).
+A choice is a matter of odds, so that twice the count is not twice the reason: hence the logarithm. Counts know what was
+had together, however rare; factors guess at what might be, which serves who has had little.
 """
 
 from dataclasses import dataclass

@@ -23,6 +23,7 @@ import numpy as np
 from finetune.channels import (
     CROSS,
     ENTITIES,
+    FACTORS,
     NEW,
     OWN,
     POPULARITY,
@@ -69,9 +70,14 @@ class Weights:
 
     def of(self, source: str) -> dict[str, float]:
         """Return the weights of `source` in standard errors by kind of channel; 0 where it has none."""
-        names = {kind: f"{kind}:{source}" for kind in (USERS, CROSS, ENTITIES)}
-        errors = {kind: self.error.get(name, 0.0) for kind, name in names.items()}
-        return {kind: self.value.get(name, 0.0) / errors[kind] if errors[kind] else 0.0 for kind, name in names.items()}
+
+        def told(kind: str) -> float:
+            name = f"{kind}:{source}"
+            error = self.error.get(name, 0.0)
+            return self.value.get(name, 0.0) / error if error else 0.0
+
+        # Two channels say what goes together, in full and in few dimensions.
+        return {USERS: told(USERS), CROSS: max(told(CROSS), told(FACTORS)), ENTITIES: told(ENTITIES)}
 
 
 @dataclass(frozen=True)
@@ -121,11 +127,11 @@ class Evidence:
         """Map the sources by train events, at each ridge of `config`, and keep the maps that validation likes best."""
         view = View.of(encoder, target, TRAIN, np.unique(target.valid[0]))
         past = past_of(encoder, target, TRAIN, config, seed, share_without(view))
-        crosses = crosses_of(target, TRAIN, config)
+        together = together_of(target, TRAIN, config)
         known: dict[str, IntArray] = {}
         liked: Evidence | None = None
         for ridge in config.ridges:
-            parts = Parts(past.residuals.maps(past.views, ridge), crosses)
+            parts = replace(together, maps=past.residuals.maps(past.views, ridge))
             channels = view.channels(parts)
             choices, row, asked = _choices(view, channels, config, seed, known)
             found = cls(target, view, parts, channels, choices, row, config, ridge, past, asked)
@@ -297,18 +303,16 @@ def past_of(
     return Past(residuals, {name: view[users] for name, view in target.views[history].items()}, usual)
 
 
-def crosses_of(target: Target, history: str, config: EvidenceConfig) -> dict[str, Cross]:
+def together_of(target: Target, history: str, config: EvidenceConfig) -> Parts:
     """Return which items of the target itself (`""`), and of each source, go with which of the target."""
     every = target.everywhere(history)
-    found = {name: Cross.of(theirs, every[""], config.neighbours) for name, theirs in every.items()}
-    return {name: made for name, made in found.items() if made is not None}
-
-
-def factors_of(target: Target, history: str, config: EvidenceConfig) -> dict[str, Factors]:
-    """Return the like as vectors."""
-    every = target.everywhere(history)
-    found = {name: Factors.of(theirs, every[""], config.cross_rank) for name, theirs in every.items()}
-    return {name: made for name, made in found.items() if made is not None}
+    own = every[""]
+    crosses = {name: Cross.of(theirs, own, config.neighbours) for name, theirs in every.items()}
+    factors = {name: Factors.of(theirs, own, config.cross_rank) for name, theirs in every.items()}
+    return Parts(
+        crosses={name: made for name, made in crosses.items() if made is not None},
+        factors={name: made for name, made in factors.items() if made is not None},
+    )
 
 
 def share_without(view: View) -> float:
