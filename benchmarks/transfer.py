@@ -37,7 +37,7 @@ from scipy.sparse import csr_array
 from benchmarks.merged import Part, ones
 from benchmarks.nearest import nearest
 from benchmarks.transfer_table import table
-from finetune.adapt import Fitting, adapt, counted, model_arrays
+from finetune.adapt import Fitting, adapt
 from finetune.select import select
 from finetune.target import Target
 from finetune.task import fit_own
@@ -57,7 +57,7 @@ from graphrec.graph.build import build_graph
 from graphrec.graph.graph import MultiDomainGraph
 from graphrec.metrics.measures import Values, hit_rate, ndcg, recall
 from graphrec.metrics.ranking import rank
-from graphrec.metrics.scorers import hybrid_scorer
+from graphrec.metrics.scorers import VectorScorer, hybrid_scorer
 from graphrec.stages.ingest import ingest, read
 from pretrain.stage import pretrain
 
@@ -301,11 +301,7 @@ def oracle(world: World, out: Path) -> JSON:
         candidates, evidence = fitting.candidates(base, named)
         assert evidence is not None
         final = fitting.final(first.best_epoch, candidates, evidence.ridge)
-    found = {}
-    for name, model in final.items():
-        one = {"": model}
-        scorer = hybrid_scorer(model_arrays(target, one, counted(one)))
-        found[name] = world.measured(scorer)["ndcg@10"]
+    found = {name: world.measured(VectorScorer(*fitted.vectors(target)))["ndcg@10"] for name, fitted in final.items()}
     return {"seconds": round(time.perf_counter() - began, 1), "ndcg@10": found}
 
 

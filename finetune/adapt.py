@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from finetune.channels import CROSS, OWN, POPULARITY, Parts, View, joined, strength
+from finetune.channels import COUNTS, OWN, POPULARITY, Parts, View, joined, strength
 from finetune.config import AdaptConfig
-from finetune.evidence import Evidence, HeldOut, Subset, past_of, share_without, together_of
-from finetune.guard import ALL_DOMAINS, CHOSEN, TARGET_ONLY, guard
+from finetune.cross import Counts
+from finetune.evidence import Evidence, HeldOut, Subset, counts_of, crosses_of, past_of, share_without
+from finetune.guard import ALL_DOMAINS, CHOSEN, TARGET_ONLY, Decision, guard, surely_better
 from finetune.model import Transfer, new_encoder
 from finetune.target import Target
 from finetune.task import TransferTask, fit_own
@@ -48,16 +49,16 @@ class Fitted:
 
     def vectors(self, target: Target) -> tuple[FloatArray, FloatArray]:
         """Return user and item vectors, popularity last, of the channels that are vectors, by all events."""
-        return joined(self.view(target, FULL).channels(self.alone.parts, self.weight), self.weight)
-
-    @property
-    def alone(self) -> "Fitted":
-        """The model without what is no vector, its weights as they are."""
-        return replace(self, parts=replace(self.parts, crosses={}))
+        parts = replace(self.parts, counts={})
+        return joined(self.view(target, FULL).channels(parts, self.weight), self.weight)
 
     def share(self, source: str) -> float:
         """Return how much it counts what goes together with items of `source`, of the target for `""`."""
-        return self.weight.get(f"{CROSS}:{source}" if source else CROSS, 0.0) if source in self.parts.crosses else 0.0
+        return self.weight.get(f"{COUNTS}:{source}" if source else COUNTS, 0.0) if source in self.parts.counts else 0.0
+
+    def counting(self, counts: Mapping[str, Counts], weight: Mapping[str, float]) -> "Fitted":
+        """Return the model that counts item by item too."""
+        return replace(self, parts=replace(self.parts, counts=counts), weight=weight)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,24 +93,38 @@ def adapt(
 ) -> Adapted:
     """Fit the candidates, let the guard decide, and encode users and items for the test.
 
-    `arrays` holds what `hybrid_scorer` reads of the shipped model, of each guard (`target_only.user`, ...) and of the
-    shipped one as vectors alone (`vectors.user`, ...): the history is train and validation events, the last column
+    What goes together is counted item by item only where validation is sure that this is better than vectors alone.
+    `arrays` holds what `hybrid_scorer` reads of the shipped model, of each guard (`target_only.user`, ...) and of what
+    would ship as vectors alone (`vectors.user`, ...): the history is train and validation events, the last column
     popularity. `train.item` and `full.item` are the unit vectors of the target's own items, by history, for later
     choices. A killed call goes on from `workspace`.
     """
     fitting = Fitting(target, config, seed, workspace, tracker)
     base, first = fitting.base(TRAIN)
     candidates, evidence = fitting.candidates(base, subsets(target, chosen))
-    decision = guard({name: c.held_out for name, c in candidates.items()}, samples=config.bootstrap, seed=seed)
-    shipped = decision.shipped
+    decision = fitting.decision(candidates)
     final = {name: c.fitted for name, c in candidates.items()}
-    alone = final[shipped] if evidence is None else fitting.alone(evidence, candidates[shipped])
     if config.refit:
         final = fitting.final(first.best_epoch, candidates, evidence.ridge if evidence else 1.0)
-        alone = replace(final[shipped].alone, weight=alone.weight)
+    alone, reason = final[decision.shipped], decision.reason
+    if evidence is not None and (counting := fitting.counting(candidates, evidence)):
+        theirs = fitting.decision(counting)
+        better, told = surely_better(
+            counting[theirs.shipped].held_out,
+            candidates[decision.shipped].held_out,
+            samples=config.bootstrap,
+            seed=seed,
+        )
+        if better:
+            counts = counts_of(target, FULL if config.refit else TRAIN, config.evidence)
+            final = {name: final[name].counting(counts, c.fitted.weight) for name, c in counting.items()}
+            candidates, decision = counting, theirs
+        how = "also" if better else "not"
+        reason = f"{decision.reason} What goes together is {how} counted item by item: {told} over vectors."
+    shipped = decision.shipped
     used = {"": shipped} | {f"{name}.": name if name in final else TARGET_ONLY for name in (TARGET_ONLY, ALL_DOMAINS)}
     models = {prefix: final[name] for prefix, name in used.items()} | {"vectors.": alone}
-    together = counted(models)
+    together = counted_domains(models)
     arrays: dict[str, NDArray[np.generic]] = model_arrays(target, models, together)
     num_users = target.graph.num_users
     some = np.linspace(0, num_users - 1, min(num_users, _SAMPLE)).astype(np.int64)
@@ -121,7 +136,7 @@ def adapt(
         "target": target.domain,
         "candidates": [{**row, "domains": list(candidates[row["name"]].subset)} for row in decision.rows],
         "shipped": shipped,
-        "reason": decision.reason,
+        "reason": reason,
         "gates": dict.fromkeys(target.sources, 0.0)
         | strength(channels, final[shipped].weight, len(some), target.num_items),
         "together": [name or target.domain for name in together],
@@ -134,10 +149,10 @@ def adapt(
     return Adapted(shipped=shipped, arrays=arrays, summary=summary)
 
 
-def counted(models: Mapping[str, Fitted]) -> tuple[str, ...]:
-    """Return the domains, `""` being the target, of which a model counts what goes together."""
+def counted_domains(models: Mapping[str, Fitted]) -> tuple[str, ...]:
+    """Return the domains, `""` being the target, of which a model counts what goes together item by item."""
     parts = next(iter(models.values())).parts
-    return tuple(name for name in parts.crosses if any(model.share(name) for model in models.values()))
+    return tuple(name for name in parts.counts if any(model.share(name) for model in models.values()))
 
 
 def model_arrays(
@@ -145,15 +160,15 @@ def model_arrays(
 ) -> dict[str, NDArray[np.generic]]:
     """Return what `hybrid_scorer` reads of each model, by prefix; `together` are the domains that shares are of.
 
-    All of them have the same crosses, or none.
+    All of them have the same counts, or none.
     """
     made: dict[str, NDArray[np.generic]] = {}
     for prefix, model in models.items():
         user, item = model.vectors(target)
         share = np.array([model.share(name) for name in together], dtype=np.float32)
         made |= {f"{prefix}user": user, f"{prefix}item": item, f"{prefix}share": share}
-    crosses, every = next(iter(models.values())).parts.crosses, target.everywhere(FULL)
-    return made | hybrid_arrays([crosses[name].together(every[name]) for name in together])
+    counts, every = next(iter(models.values())).parts.counts, target.everywhere(FULL)
+    return made | hybrid_arrays([counts[name].together(every[name]) for name in together])
 
 
 def subsets(target: Target, chosen: Subset) -> dict[str, Subset]:
@@ -232,14 +247,26 @@ class Fitting:
             )
         return found, evidence
 
-    def alone(self, evidence: Evidence, candidate: Candidate) -> Fitted:
-        """Return the model of `candidate` as vectors alone, without its sources where they do not surely help these."""
-        model = candidate.fitted.alone
-        told = evidence.after(model.encoder, model.parts, self.seed)
-        held_out = {TARGET_ONLY: told.held_out(()), ALL_DOMAINS: told.held_out(candidate.subset)}
-        helped = guard(held_out, samples=self.config.bootstrap, seed=self.seed).shipped != TARGET_ONLY
-        weight = told.weights(candidate.subset if helped else ()).value
-        return replace(model, weight=weight)
+    def counting(self, candidates: Mapping[str, Candidate], evidence: Evidence) -> dict[str, Candidate]:
+        """Return the candidates with what goes together counted item by item; nothing where nothing does."""
+        counts = counts_of(self.target, TRAIN, self.config.evidence)
+        made: dict[str, Candidate] = {}
+        told: dict[int, Evidence] = {}
+        for name, candidate in candidates.items() if counts else ():
+            model = candidate.fitted
+            parts, key = replace(model.parts, counts=counts), id(model.encoder)
+            if key not in told:
+                told[key] = evidence.after(model.encoder, parts, self.seed)
+            weight, held_out = told[key].weights(candidate.subset).value, told[key].held_out(candidate.subset)
+            if candidate.held_out.likelihood is None:
+                held_out = replace(held_out, likelihood=None)
+            made[name] = replace(candidate, fitted=model.counting(counts, weight), held_out=held_out)
+        return made
+
+    def decision(self, candidates: Mapping[str, Candidate]) -> Decision:
+        """Let the guard choose among `candidates`."""
+        held_out = {name: c.held_out for name, c in candidates.items()}
+        return guard(held_out, samples=self.config.bootstrap, seed=self.seed)
 
     def final(self, epochs: int, candidates: Mapping[str, Candidate], ridge: float) -> dict[str, Fitted]:
         """Fit again on train and validation events: as many epochs as were best, the weights that validation chose."""
@@ -248,8 +275,7 @@ class Fitting:
         if len(target.valid[0]):
             without = share_without(View.of(base, target, TRAIN, np.unique(target.valid[0])))
             past = past_of(base, target, FULL, self.config.evidence, self.seed, without)
-            together = together_of(target, FULL, self.config.evidence)
-            parts = replace(together, maps=past.residuals.maps(past.views, ridge))
+            parts = Parts(past.residuals.maps(past.views, ridge), crosses_of(target, FULL, self.config.evidence))
         found = {}
         for name, candidate in candidates.items():
             found[name] = Fitted(encoder=base, parts=parts, weight=candidate.weight)

@@ -1,6 +1,6 @@
 """What a score is made of: channels, each with one weight, most of them the product of a user and an item matrix.
 
-score(u, i) = sum over channels c of weight_c * score_c(u, i),  score_c(u, i) = user_c(u) . item_c(i) but for `cross`
+score(u, i) = sum over channels c of weight_c * score_c(u, i),  score_c(u, i) = user_c(u) . item_c(i) but for `counts`
 
 own          the target's own encoder: the user's view of the target, the item's vector
 popularity   1 and log(1 + events of the item)
@@ -10,13 +10,12 @@ alike        the user's items of the target, and the item, by the entities they 
              validation often asks for new items: no vector has to be learnt for it
 knowledge    the user's items of the target, and the item, as other items of the target around them in the knowledge
              graph describe them: what knowledge says without any source
-cross        which of the user's items of the target go together with which (`cross.py`): sparse, no vectors
+cross        which of the user's items of the target go together with which (`cross.py`)
 users:d      what source d says of the user, mapped into the target's space (`maps.py`), and the item's vector
-cross:d      which of the user's items of source d go together with which items of the target, likewise
+cross:d      which of the user's items of source d go together with which items of the target (`cross.py`)
 entities:d   the user's items of the target as source d would describe them, and the item likewise: what knowledge
              shared with the source, or an item sold in both, carries over; no user has to be shared for it
-factors, factors:d   likewise in few dimensions: what nobody has had together yet; and vectors, where a model must be
-                     these and nothing else
+counts, counts:d   what goes together item by item (`cross.py`): sparse, no vectors, for a model that is more than these
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +24,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from finetune.cross import Cross, Factors
+from finetune.cross import Counts, Cross
 from finetune.maps import SourceMap
 from finetune.target import Target
 from graphrec.core.types import FloatArray, IntArray, Scorer
@@ -33,7 +32,7 @@ from graphrec.encoders.base import MultiDomainEncoder
 from graphrec.metrics.scorers import HybridScorer, Together, VectorScorer
 
 OWN, POPULARITY, NEW, ALIKE, KNOWLEDGE = "own", "popularity", "new", "alike", "knowledge"
-USERS, CROSS, ENTITIES, FACTORS = "users", "cross", "entities", "factors"
+USERS, CROSS, ENTITIES, COUNTS = "users", "cross", "entities", "counts"
 BLOCK = 8192
 """Users encoded at a time."""
 _OFTEN = 0.2
@@ -46,7 +45,7 @@ class Parts:
 
     maps: Mapping[str, SourceMap] = field(default_factory=dict)
     crosses: Mapping[str, Cross] = field(default_factory=dict)
-    factors: Mapping[str, Factors] = field(default_factory=dict)
+    counts: Mapping[str, Counts] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -178,14 +177,14 @@ class View:
 
         def add_together(source: str) -> None:
             cross = parts.crosses.get(source) if wanted(CROSS, source) else None
-            factors = parts.factors.get(source) if wanted(FACTORS, source) else None
-            if cross is None and factors is None:
+            counts = parts.counts.get(source) if wanted(COUNTS, source) else None
+            if cross is None and counts is None:
                 return
             had = target.everywhere(history)[source][users]
             if cross is not None:
-                made.append(Sparse(kind=CROSS, source=source, together=cross.together(had)))
-            if factors is not None:
-                add(FACTORS, source, factors.users(had), factors.item)
+                add(CROSS, source, cross.users(had), cross.item)
+            if counts is not None:
+                made.append(Sparse(kind=COUNTS, source=source, together=counts.together(had)))
 
         if wanted(NEW) and target.share_new >= _OFTEN:
             add(NEW, "", ones, (self.count == 0).astype(np.float32)[:, None])

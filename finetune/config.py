@@ -42,10 +42,10 @@ class EvidenceConfig:
         help="Ridges of the maps to choose from on validation, in mean eigenvalues.",
     )
     neighbours: int = option(
-        default=100, ge=1, help="Items of the target, at most, that an item of it or of a source goes together with."
+        default=100, ge=1, help="Items of the target, at most, that an item goes together with, counted item by item."
     )
     cross_rank: int = option(
-        default=64, ge=4, help="Dimensions of vectors that say so too: smoother, and what a model of vectors alone has."
+        default=64, ge=4, help="Dimensions of the vectors that say which items of a source go with which."
     )
     max_events: int = option(default=50_000, ge=1, help="Training events at most that maps are fitted on.")
     num_offered: int = option(default=4096, ge=2, help="Items, drawn evenly, that these events are compared with.")

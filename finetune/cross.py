@@ -6,11 +6,11 @@ A user who had x in the source scores item i by s(u, i) = x C_i / sqrt(|x|): co-
 popular items damped. Views say what kind of user somebody is in the source, this says which of their items point where.
 It comes in two shapes:
 
-    Cross     log(1 + 9 s / usual s), of each item of the source the closest items of the target: sparse, in full
-    Factors   C ~ U s V', its largest singular triplets, scaled to a usual spread of 1: vectors that can be exported
+    Cross    C ~ U s V', its largest singular triplets, scaled to a usual spread of 1: vectors that can be exported
+    Counts   log(1 + 9 s / usual s), of each item of the source the closest items of the target: sparse, item by item
 
 A choice is a matter of odds, so that twice the count is not twice the reason: hence the logarithm. Counts know what was
-had together, however rare; factors guess at what might be, which serves who has had little.
+had together, however rare; vectors guess at what might be, which serves who has had little.
 """
 
 from dataclasses import dataclass
@@ -30,13 +30,13 @@ _NOTHING = 1e-4
 
 
 @dataclass(frozen=True)
-class Cross:
+class Counts:
     """`weight` is [items of the source, items of the target], sparse; see the top of this module."""
 
     weight: csr_array
 
     @classmethod
-    def of(cls, theirs: csr_array, own: csr_array, neighbours: int) -> "Cross | None":
+    def of(cls, theirs: csr_array, own: csr_array, neighbours: int) -> "Counts | None":
         """Return what goes together in users' histories in source and target, with a row per user; None without ties.
 
         An item of the source keeps the `neighbours` items of the target of greatest cosine. Where both are the same
@@ -62,14 +62,14 @@ class Cross:
 
 
 @dataclass(frozen=True)
-class Factors:
+class Cross:
     """`source` is [items of the source, rank], `item` [items of the target, rank]."""
 
     source: FloatArray
     item: FloatArray
 
     @classmethod
-    def of(cls, theirs: csr_array, own: csr_array, rank: int) -> "Factors | None":
+    def of(cls, theirs: csr_array, own: csr_array, rank: int) -> "Cross | None":
         """Return the factors of users' histories in source and target, both with a row per user; None without ties.
 
         Where both are the same history, an item does not go together with itself.
@@ -97,11 +97,11 @@ class Factors:
         made = cls((u * size).astype(np.float32), np.ascontiguousarray(v.T, dtype=np.float32))
         return made._scaled(theirs[both])
 
-    def _scaled(self, theirs: csr_array) -> "Factors | None":
+    def _scaled(self, theirs: csr_array) -> "Cross | None":
         """Return it with a usual spread of 1 of a user's scores: counts grow with the history, weights must not."""
         some = np.linspace(0, theirs.shape[0] - 1, min(theirs.shape[0], _SAMPLE)).astype(np.int64)
         spread = float((self.users(theirs[some]) @ self.item.T).std(axis=1).mean())
-        return Factors(self.source, self.item / np.float32(spread)) if spread > _NOTHING else None
+        return Cross(self.source, self.item / np.float32(spread)) if spread > _NOTHING else None
 
     def users(self, theirs: csr_array) -> FloatArray:
         """Return user vectors [num_rows, rank] of histories [num_rows, items of the source]; zero without any."""

@@ -20,22 +20,9 @@ from functools import cached_property
 
 import numpy as np
 
-from finetune.channels import (
-    CROSS,
-    ENTITIES,
-    FACTORS,
-    NEW,
-    OWN,
-    POPULARITY,
-    USERS,
-    Channel,
-    Parts,
-    View,
-    scorer_of,
-    spread,
-)
+from finetune.channels import CROSS, ENTITIES, NEW, OWN, POPULARITY, USERS, Channel, Parts, View, scorer_of, spread
 from finetune.config import EvidenceConfig
-from finetune.cross import Cross, Factors
+from finetune.cross import Counts, Cross
 from finetune.left_out import has_view, left_out_views
 from finetune.logit import Choices, Logit, Real, fit_logit
 from finetune.maps import Residuals, calibrate
@@ -70,14 +57,9 @@ class Weights:
 
     def of(self, source: str) -> dict[str, float]:
         """Return the weights of `source` in standard errors by kind of channel; 0 where it has none."""
-
-        def told(kind: str) -> float:
-            name = f"{kind}:{source}"
-            error = self.error.get(name, 0.0)
-            return self.value.get(name, 0.0) / error if error else 0.0
-
-        # Two channels say what goes together, in full and in few dimensions.
-        return {USERS: told(USERS), CROSS: max(told(CROSS), told(FACTORS)), ENTITIES: told(ENTITIES)}
+        names = {kind: f"{kind}:{source}" for kind in (USERS, CROSS, ENTITIES)}
+        errors = {kind: self.error.get(name, 0.0) for kind, name in names.items()}
+        return {kind: self.value.get(name, 0.0) / errors[kind] if errors[kind] else 0.0 for kind, name in names.items()}
 
 
 @dataclass(frozen=True)
@@ -127,11 +109,11 @@ class Evidence:
         """Map the sources by train events, at each ridge of `config`, and keep the maps that validation likes best."""
         view = View.of(encoder, target, TRAIN, np.unique(target.valid[0]))
         past = past_of(encoder, target, TRAIN, config, seed, share_without(view))
-        together = together_of(target, TRAIN, config)
+        crosses = crosses_of(target, TRAIN, config)
         known: dict[str, IntArray] = {}
         liked: Evidence | None = None
         for ridge in config.ridges:
-            parts = replace(together, maps=past.residuals.maps(past.views, ridge))
+            parts = Parts(past.residuals.maps(past.views, ridge), crosses)
             channels = view.channels(parts)
             choices, row, asked = _choices(view, channels, config, seed, known)
             found = cls(target, view, parts, channels, choices, row, config, ridge, past, asked)
@@ -303,16 +285,18 @@ def past_of(
     return Past(residuals, {name: view[users] for name, view in target.views[history].items()}, usual)
 
 
-def together_of(target: Target, history: str, config: EvidenceConfig) -> Parts:
-    """Return which items of the target itself (`""`), and of each source, go with which of the target."""
+def crosses_of(target: Target, history: str, config: EvidenceConfig) -> dict[str, Cross]:
+    """Return which items of the target itself (`""`), and of each source, go with which of the target, as vectors."""
     every = target.everywhere(history)
-    own = every[""]
-    crosses = {name: Cross.of(theirs, own, config.neighbours) for name, theirs in every.items()}
-    factors = {name: Factors.of(theirs, own, config.cross_rank) for name, theirs in every.items()}
-    return Parts(
-        crosses={name: made for name, made in crosses.items() if made is not None},
-        factors={name: made for name, made in factors.items() if made is not None},
-    )
+    found = {name: Cross.of(theirs, every[""], config.cross_rank) for name, theirs in every.items()}
+    return {name: made for name, made in found.items() if made is not None}
+
+
+def counts_of(target: Target, history: str, config: EvidenceConfig) -> dict[str, Counts]:
+    """Return the like item by item."""
+    every = target.everywhere(history)
+    found = {name: Counts.of(theirs, every[""], config.neighbours) for name, theirs in every.items()}
+    return {name: made for name, made in found.items() if made is not None}
 
 
 def share_without(view: View) -> float:

@@ -60,6 +60,13 @@ def guard(candidates: Mapping[str, HeldOut], *, samples: int, seed: int) -> Deci
     return Decision(TARGET_ONLY, f"{said}All domains are not surely better than none: {over}.", rows)
 
 
+def surely_better(one: HeldOut, other: HeldOut, *, samples: int, seed: int) -> tuple[bool, str]:
+    """Return whether validation is sure, by NDCG@10 alone, that `one` is better than `other`, and by how much."""
+    drawn = Bootstrap.draw({"one": one.ndcg, "other": other.ndcg}, seed, samples)
+    gain, least = drawn.difference("one", "other").mean, drawn.at_least("one", "other")
+    return _enough(one.ndcg, other.ndcg) and least > 0, f"NDCG@10 {gain:+.4f}, at least {least:+.4f}"
+
+
 @dataclass(frozen=True)
 class _Judge:
     """Bootstraps of both measures; `likelihood` only where every candidate has it."""

@@ -7,8 +7,8 @@ from scipy.sparse import csr_array
 from scipy.special import logsumexp
 
 from finetune.bridge import bridge, profiles
-from finetune.channels import CROSS, OWN, POPULARITY, Sparse, Vectors, joined, scorer_of, spread
-from finetune.cross import Cross, Factors
+from finetune.channels import COUNTS, OWN, POPULARITY, Sparse, Vectors, joined, scorer_of, spread
+from finetune.cross import Counts, Cross
 from finetune.logit import Choices, fit_logit
 from finetune.maps import Residuals, SourceMap
 from graphrec.core.vectors import unit_rows
@@ -30,10 +30,10 @@ def counted(theirs: csr_array, own: csr_array) -> np.ndarray:
 
 
 @pytest.mark.parametrize("within", [True, False])
-def test_cross_keeps_the_strongest_of_the_damped_counts(within):
+def test_counts_keep_the_closest_items(within):
     own = history(60, 9, 0.3, 2)
     theirs = own if within else history(60, 7, 0.3, 1)
-    counts, whole, cut = counted(theirs, own), Cross.of(theirs, own, 99), Cross.of(theirs, own, 3)
+    counts, whole, cut = counted(theirs, own), Counts.of(theirs, own, 99), Counts.of(theirs, own, 3)
     weight = whole.weight.toarray()
     assert weight / np.linalg.norm(weight) == pytest.approx(counts / np.linalg.norm(counts), abs=1e-6)
     kept, both = cut.weight.toarray() > 0, (theirs.sum(axis=1) > 0) & (own.sum(axis=1) > (1 if within else 0))
@@ -48,9 +48,9 @@ def test_cross_keeps_the_strongest_of_the_damped_counts(within):
     assert raw[raw > 0].mean() == pytest.approx(9, rel=0.1)
 
 
-def test_factors_are_the_damped_counts_at_full_rank():
+def test_cross_is_the_damped_counts_at_full_rank():
     theirs, own = history(60, 7, 0.3, 1), history(60, 9, 0.3, 2)
-    cross = Factors.of(theirs, own, rank=99)
+    cross = Cross.of(theirs, own, rank=99)
     both = (theirs.sum(axis=1) > 0) & (own.sum(axis=1) > 0)
     counts = counted(theirs, own)
     # One triplet short of all 7: what is left out is the smallest one.
@@ -66,16 +66,16 @@ def test_factors_are_the_damped_counts_at_full_rank():
 
 def test_an_item_does_not_go_together_with_itself():
     own = history(80, 12, 0.3, 3)
-    cross, counts = Factors.of(own, own, rank=11), counted(own, own)
+    cross, counts = Cross.of(own, own, rank=11), counted(own, own)
     scores = cross.source @ cross.item.T
     assert scores / np.linalg.norm(scores) == pytest.approx(counts / np.linalg.norm(counts), abs=0.01)
     single = csr_array(np.eye(12, dtype=np.float32))
-    assert Factors.of(single, single, rank=8) is None and Cross.of(single, single, 8) is None
+    assert Cross.of(single, single, rank=8) is None and Counts.of(single, single, 8) is None
 
 
 def test_too_few_users_in_both_make_no_cross():
     theirs, own = csr_array((50, 7), dtype=np.float32), history(50, 9, 0.3, 2)
-    assert Factors.of(theirs, own, rank=8) is None and Cross.of(theirs, own, 8) is None
+    assert Cross.of(theirs, own, rank=8) is None and Counts.of(theirs, own, 8) is None
 
 
 def test_items_are_described_by_what_shares_their_entities():
@@ -184,11 +184,11 @@ def test_joined_vectors_give_the_weighted_sum_of_channels():
         Vectors(kind=OWN, source="", user=RNG.normal(size=(4, 3)), item=RNG.normal(size=(5, 3))),
         Vectors(kind=POPULARITY, source="", user=np.ones((4, 1)), item=RNG.normal(size=(5, 1))),
         Vectors(kind="users", source="a", user=RNG.normal(size=(4, 3)), item=np.zeros((5, 3))),
-        Vectors(kind="factors", source="a", user=RNG.normal(size=(4, 2)), item=RNG.normal(size=(5, 2))),
+        Vectors(kind="cross", source="a", user=RNG.normal(size=(4, 2)), item=RNG.normal(size=(5, 2))),
         Vectors(kind="entities", source="b", user=RNG.normal(size=(4, 6)), item=RNG.normal(size=(5, 6))),
     ]
     channels[2] = Vectors(kind="users", source="a", user=channels[2].user, item=channels[0].item)
-    weight = {"own": 0.7, "popularity": 0.2, "users:a": 1.1, "factors:a": 0.4}
+    weight = {"own": 0.7, "popularity": 0.2, "users:a": 1.1, "cross:a": 0.4}
     user, item = joined(channels, weight)
     want = sum(weight.get(c.name, 0) * (c.user @ c.item.T) for c in channels)
     assert user @ item.T == pytest.approx(want, abs=1e-5)
@@ -198,11 +198,11 @@ def test_joined_vectors_give_the_weighted_sum_of_channels():
     assert spread([channels[1]], weight, rows, items) == pytest.approx(0.2 * channels[1].item.std(), rel=1e-5)
     # What goes together is no vector: it is added to what these give.
     own, theirs = history(60, 5, 0.3, 4), history(60, 7, 0.3, 5)
-    cross = Sparse(kind=CROSS, source="b", together=Cross.of(theirs, own, 3).together(theirs[:4]))
-    whole = [*channels, cross]
-    scores = scorer_of(whole, {**weight, "cross:b": 0.9}).score(np.array([2, 0]))
-    assert scores == pytest.approx((want + 0.9 * cross.scores(rows, items))[[2, 0]], abs=1e-4)
+    counts = Sparse(kind=COUNTS, source="b", together=Counts.of(theirs, own, 3).together(theirs[:4]))
+    whole = [*channels, counts]
+    scores = scorer_of(whole, {**weight, "counts:b": 0.9}).score(np.array([2, 0]))
+    assert scores == pytest.approx((want + 0.9 * counts.scores(rows, items))[[2, 0]], abs=1e-4)
     assert np.array_equal(
-        cross.at(rows[1:3], np.array([[4, 0], [1, 1]])), cross.scores(rows, items)[[[1], [2]], [[4, 0], [1, 1]]]
+        counts.at(rows[1:3], np.array([[4, 0], [1, 1]])), counts.scores(rows, items)[[[1], [2]], [[4, 0], [1, 1]]]
     )
-    assert np.array_equal(cross.of(rows[2:]).scores(rows[:2], items), cross.scores(rows[2:], items))
+    assert np.array_equal(counts.of(rows[2:]).scores(rows[:2], items), counts.scores(rows[2:], items))
