@@ -116,8 +116,11 @@ def adapt(
             seed=seed,
         )
         if better:
-            counts = counts_of(target, FULL if config.refit else TRAIN, config.evidence)
-            final = {name: final[name].counting(counts, c.fitted.weight) for name, c in counting.items()}
+            final = (
+                {name: c.fitted for name, c in counting.items()}
+                if not config.refit
+                else fitting.recounted(final, counting)
+            )
             candidates, decision = counting, theirs
         how = "also" if better else "not"
         reason = f"{decision.reason} What goes together is {how} counted item by item: {told} over vectors."
@@ -163,8 +166,11 @@ def model_arrays(
     All of them have the same counts, or none.
     """
     made: dict[str, NDArray[np.generic]] = {}
+    # One model often stands under several names; all users are encoded for each one once.
+    vectors = {id(model): model for model in models.values()}
+    encoded = {key: model.vectors(target) for key, model in vectors.items()}
     for prefix, model in models.items():
-        user, item = model.vectors(target)
+        user, item = encoded[id(model)]
         share = np.array([model.share(name) for name in together], dtype=np.float32)
         made |= {f"{prefix}user": user, f"{prefix}item": item, f"{prefix}share": share}
     counts, every = next(iter(models.values())).parts.counts, target.everywhere(FULL)
@@ -262,6 +268,11 @@ class Fitting:
                 held_out = replace(held_out, likelihood=None)
             made[name] = replace(candidate, fitted=model.counting(counts, weight), held_out=held_out)
         return made
+
+    def recounted(self, final: Mapping[str, Fitted], counting: Mapping[str, Candidate]) -> dict[str, Fitted]:
+        """Return the models in `final` with counts of all events too, and the weights that validation chose."""
+        counts = counts_of(self.target, FULL, self.config.evidence)
+        return {name: final[name].counting(counts, candidate.fitted.weight) for name, candidate in counting.items()}
 
     def decision(self, candidates: Mapping[str, Candidate]) -> Decision:
         """Let the guard choose among `candidates`."""

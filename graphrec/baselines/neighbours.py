@@ -10,7 +10,7 @@ from graphrec.baselines._numba_nearest import largest
 from graphrec.core.types import FloatArray, IntArray
 
 _ENTRIES = 1 << 22
-"""Entries of the product that stand in memory at a time, about (170 MB with what they are weighed by)."""
+"""About how many entries of the product stand in memory at a time, 40 bytes each with what they are weighed by."""
 
 Weigh = Callable[[IntArray, IntArray, FloatArray], FloatArray]
 """(from items, to items, values of the product) -> weights; arrays of one length."""
