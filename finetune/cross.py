@@ -7,7 +7,8 @@ popular items damped. Views say what kind of user somebody is in the source, thi
 It comes in two shapes:
 
     Cross    C ~ U s V', its largest singular triplets, scaled to a usual spread of 1: vectors that can be exported
-    Counts   log(1 + 9 s / usual s), of each item of the source the closest items of the target: sparse, item by item
+    Counts   log(1 + 9 s / usual s), of each item of the source the closest items of the target: sparse, item by item;
+             C is divided by the popularity of its items to the power .2, as in RP3beta (Paudel et al. 2016)
 
 A choice is a matter of odds, so that twice the count is not twice the reason: hence the logarithm. Counts know what was
 had together, however rare; vectors guess at what might be, which serves who has had little.
@@ -25,6 +26,8 @@ from graphrec.metrics.scorers import Together
 
 _SHARPNESS = 9.0
 """Of the counts before the logarithm, a usual one being 1."""
+_BETA = 0.2
+"""Power of the popularity of an item that its counts are divided by."""
 _FEWEST, _SAMPLE = 3, 256
 _NOTHING = 1e-4
 
@@ -44,12 +47,13 @@ class Counts:
         """
         both = _in_both(theirs, own)
         theirs, own, itself = theirs[both], csr_array(own[both]), theirs is not own
-        root = np.sqrt(np.maximum(own.sum(axis=0), 1)).astype(np.float32)
+        popularity = np.maximum(own.sum(axis=0), 1).astype(np.float32)
+        root, prior = np.sqrt(popularity), popularity**_BETA
         # By count alone most of them would be equal, and the first ones would stay.
         counted = nearest(
             _columns_damped(theirs).T.tocsr(), own, lambda _, to, count: count / root[to], neighbours, itself=itself
         )
-        counted.data *= root[counted.indices]
+        counted.data *= root[counted.indices] / prior[counted.indices]
         some = np.linspace(0, theirs.shape[0] - 1, min(theirs.shape[0], _SAMPLE)).astype(np.int64)
         usual = csr_array(_by_length(theirs[some]) @ counted).data
         if not usual.size:

@@ -20,10 +20,11 @@ def history(rows: int, columns: int, share: float, seed: int) -> csr_array:
     return csr_array((np.random.default_rng(seed).random((rows, columns)) < share).astype(np.float32))
 
 
-def counted(theirs: csr_array, own: csr_array) -> np.ndarray:
+def counted(theirs: csr_array, own: csr_array, *, beta: float = 0.0) -> np.ndarray:
     both = (theirs.sum(axis=1) > 0) & (own.sum(axis=1) > (1 if theirs is own else 0))
-    x = theirs.toarray()[both]
-    counts = (x / np.sqrt(x.sum(axis=0))).T @ own.toarray()[both]
+    x, y = theirs.toarray()[both], own.toarray()[both]
+    y = y / y.sum(axis=0) ** beta
+    counts = (x / np.sqrt(x.sum(axis=0))).T @ y
     if theirs is own:
         np.fill_diagonal(counts, 0)
     return counts
@@ -33,11 +34,11 @@ def counted(theirs: csr_array, own: csr_array) -> np.ndarray:
 def test_counts_keep_the_closest_items(within):
     own = history(60, 9, 0.3, 2)
     theirs = own if within else history(60, 7, 0.3, 1)
-    counts, whole, cut = counted(theirs, own), Counts.of(theirs, own, 99), Counts.of(theirs, own, 3)
+    counts, whole, cut = counted(theirs, own, beta=0.2), Counts.of(theirs, own, 99), Counts.of(theirs, own, 3)
     weight = whole.weight.toarray()
     assert weight / np.linalg.norm(weight) == pytest.approx(counts / np.linalg.norm(counts), abs=1e-6)
     kept, both = cut.weight.toarray() > 0, (theirs.sum(axis=1) > 0) & (own.sum(axis=1) > (1 if within else 0))
-    cosine = counts / np.sqrt(own[both].sum(axis=0))
+    cosine = counts / own[both].sum(axis=0) ** 0.3
     assert (kept.sum(axis=1) <= 3).all()
     assert (np.where(kept, cosine, np.inf).min(axis=1) >= np.where(kept, -np.inf, cosine).max(axis=1) - 1e-6).all()
     assert (cut.weight.toarray()[kept] / whole.weight.toarray()[kept]).std() < 1e-4, "the counts stay what they are"

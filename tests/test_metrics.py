@@ -1,5 +1,7 @@
 """Ranking: hand numbers on small matrices, extremes and empties, and the compiled pass against plain numpy."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
@@ -138,13 +140,22 @@ class Hidden:
 @pytest.mark.parametrize("dim", [1, 7, 64])
 @pytest.mark.parametrize(("num_users", "num_items"), [(1, 3), (300, 47), (37, 1700)])
 @pytest.mark.parametrize("levels", [1, 3, None])
-def test_fused_pass_equals_blocks_of_scores(monkeypatch, dim, num_users, num_items, levels):
+@pytest.mark.parametrize("parts", [0, 2])
+def test_fused_pass_equals_blocks_of_scores(monkeypatch, dim, num_users, num_items, levels, parts):
     rng = np.random.default_rng(dim + num_items)
     user, item = (
         rng.standard_normal((n, dim)) if levels is None else rng.integers(-levels, levels + 1, (n, dim))
         for n in (num_users, num_items)
     )
-    scorer = VectorScorer(user.astype(np.float32), item.astype(np.float32))
+    scorer = vectors = VectorScorer(user.astype(np.float32), item.astype(np.float32))
+    if parts:
+        # Of few values, so that scores are often equal, and many, so that lists change.
+        told = [
+            Together(*(csr_array(np.float32(rng.random(size) < 0.3)) for size in ((num_users, 9), (9, num_items))))
+            for _ in range(parts)
+        ]
+        scorer = HybridScorer(vectors, told, [0.5, 3.0])
+        assert scorer.is_finite and not replace(scorer, share=[np.nan, 1.0]).is_finite
     hidden = rng.random((num_users, num_items)) < 0.2
     pairs = np.nonzero(~hidden & (rng.random(hidden.shape) < 0.1))
     history = csr_array(hidden.astype(np.float32))
@@ -155,7 +166,7 @@ def test_fused_pass_equals_blocks_of_scores(monkeypatch, dim, num_users, num_ite
     monkeypatch.setattr(ranking, "_USERS", 8)
     again = rank(scorer, *pairs, history)
     assert again.ranks.value.tolist() == slow.ranks.value.tolist() and again.top.shape[1] == 0
-    np.testing.assert_allclose(scorer.score(np.arange(num_users)), user @ item.T, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(vectors.score(np.arange(num_users)), user @ item.T, rtol=1e-4, atol=1e-4)
 
 
 def test_fused_pass_takes_histories_as_they_come():
@@ -280,7 +291,7 @@ def test_a_hybrid_model_comes_back_from_its_arrays(hybrid, tmp_path):
     save_file(arrays | hybrid_arrays(hybrid.together), tmp_path / "model.safetensors")
     arrays, everyone = load_file(tmp_path / "model.safetensors"), np.arange(6)
     assert np.array_equal(hybrid_scorer(arrays).score(everyone), hybrid.score(everyone))
-    # Without a share nothing but vectors is left, which are ranked in one compiled pass.
+    # Without a share nothing but vectors is left.
     assert isinstance(hybrid_scorer(arrays, "none."), VectorScorer)
     kept = hybrid_scorer(hybrid_rows(arrays, ids(5, 2)))
     assert np.array_equal(kept.score(ids(0, 1)), hybrid.score(ids(5, 2)))

@@ -9,6 +9,8 @@ events for as many epochs. Baselines learn from train and
 validation events, of the domain alone (`own`) or of all domains (`merged`, where their memory allows). Every item of
 the domain is ranked for every test event; seen items are left out. Differences are paired over users, whose values are
 means over seeds. Cells stand in `--out`, so that a killed run goes on; deterministic baselines are fitted once.
+`hr@10 of 1,000` is what a hit rate among 999 negatives drawn evenly from the unseen items would be on average.
+With `--anchor` LightGCN (`lightgcn.py`, one seed) stands beside the baselines.
 """
 
 import argparse
@@ -20,8 +22,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from scipy.sparse import csr_array
+from scipy.stats import hypergeom
 
 from benchmarks.merged import Part, ones
+from benchmarks.pretrain_sets.lightgcn import lightgcn
 from graphrec.baselines.config import BaselinesConfig
 from graphrec.baselines.registry import BASELINES, make_baseline
 from graphrec.cli.config import load_config
@@ -39,16 +43,17 @@ from graphrec.graph.histories import Histories
 from graphrec.metrics.compare import Bootstrap
 from graphrec.metrics.measures import Values, hit_rate, ndcg
 from graphrec.metrics.popularity import popularity_prior, with_prior
-from graphrec.metrics.ranking import rank
+from graphrec.metrics.ranking import Ranks, rank
 from graphrec.stages.ingest import ingest, read
 from pretrain.config import PretrainConfig
 from pretrain.stage import train
 from pretrain.validate import Validation, count_events, encode_items, encode_users
 
-OURS, RANDOM = "graphrec", ("ials", "gf_cf")
+OURS, ANCHOR, RANDOM = "graphrec", "lightgcn", ("ials", "gf_cf")
 MERGED = ("item_knn", "rp3beta", "ials")
 """Baselines that stand for all domains at once: EASE and GF-CF are too large there."""
 METRICS = {"ndcg@10": ndcg, "hr@10": hit_rate}
+SAMPLED, NEGATIVES = "hr@10 of 1,000", 999
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,16 +96,16 @@ def main() -> None:
     if not options.print:
         world = World.of(options.set, options.override)
         for seed in range(options.first, options.first + options.seeds):
-            for name, values in cells(world, seed, options.out):
+            for name, values in cells(world, seed, options.out, anchor=options.anchor):
                 logger.info("%s, seed %d: %s done (%d domains)", options.set, seed, name, len(values))
     sys.stdout.write(table(options.out / options.set) + "\n")
 
 
-def cells(world: World, seed: int, out: Path) -> Iterator[tuple[str, Mapping[str, Values]]]:
+def cells(world: World, seed: int, out: Path, *, anchor: bool) -> Iterator[tuple[str, Mapping[str, Values]]]:
     """Yield each model's values, made or read: {domain/metric: one value per user}."""
     folder = out / world.name
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (OURS, *_baselines(world)):
+    for name in (OURS, *_baselines(world), *([f"{ANCHOR} own", f"{ANCHOR} merged"] if anchor else [])):
         if seed and name != OURS and name.split()[0] not in RANDOM:
             continue
         path = folder / f"{name.replace(' ', '_')}-{seed}.npz"
@@ -159,7 +164,7 @@ def _theirs(world: World, name: str, seed: int) -> dict[str, FloatArray]:
 
 
 def _fitted(kind: str, history: csr_array, seed: int) -> Scorer:
-    return make_baseline(kind, BaselinesConfig()).fit(history, seed)
+    return lightgcn(history, seed) if kind == ANCHOR else make_baseline(kind, BaselinesConfig()).fit(history, seed)
 
 
 def _all(world: World) -> csr_array:
@@ -172,8 +177,18 @@ def _measured(world: World, domain: str, scorer: Scorer) -> dict[str, FloatArray
     user, place = world.asked(domain)
     if not len(user):
         return {}
-    ranks = rank(scorer, user, place, world.history(domain)).ranks
-    return {f"{domain}/{name}": measure(ranks, 10).astype(np.float32) for name, measure in METRICS.items()}
+    history = world.history(domain)
+    ranks = rank(scorer, user, place, history).ranks
+    found = {name: measure(ranks, 10) for name, measure in METRICS.items()}
+    found[SAMPLED] = _sampled(ranks, np.asarray(history.shape[1] - np.diff(history.indptr)))
+    return {f"{domain}/{name}": values.astype(np.float32) for name, values in found.items()}
+
+
+def _sampled(ranks: Ranks, unseen: IntArray) -> Values:
+    # Of all but the item itself, so many rank above it: how likely are fewer than 10 of these among the negatives?
+    others = unseen[ranks.user] - 1
+    chance = hypergeom.cdf(9, others, np.floor(ranks.value), np.minimum(NEGATIVES, others))
+    return np.asarray(np.maximum.reduceat(chance, ranks.starts))
 
 
 def table(folder: Path) -> str:
@@ -185,24 +200,31 @@ def table(folder: Path) -> str:
         )
     if OURS not in found:
         raise ConfigError(f"{folder}: no cell of {OURS}; run without --print first")
-    rows = ["| domain | model | seeds | NDCG@10 | HR@10 | ours over it (95 %) |", "|---|---|---|---|---|---|"]
+    metrics = (*METRICS, SAMPLED)
+    heads = [
+        head for metric in metrics for head in (metric.replace("ndcg", "NDCG").replace("hr", "HR"), "ours over it")
+    ]
+    rows = [f"| domain | model | seeds | {' | '.join(heads)} |", "|---" * (3 + len(heads)) + "|"]
     for domain in dict.fromkeys(key.split("/")[0] for key in found[OURS][0]):
-        users = {name: np.mean([cell[f"{domain}/ndcg@10"] for cell in cells], axis=0) for name, cells in found.items()}
-        drawn = Bootstrap.draw(users, seed=0)
-        for name in sorted(users, key=lambda n: -users[n].mean()):
+        users = {
+            metric: {name: np.mean([c[f"{domain}/{metric}"] for c in cells], axis=0) for name, cells in found.items()}
+            for metric in metrics
+        }
+        drawn = {metric: Bootstrap.draw(values, seed=0) for metric, values in users.items()}
+        for name in sorted(found, key=lambda n: -users["ndcg@10"][n].mean()):
             rows.append(_row(domain, name, found[name], drawn))
     return "\n".join(rows)
 
 
-def _row(domain: str, name: str, found: list[Mapping[str, FloatArray]], drawn: Bootstrap) -> str:
+def _row(domain: str, name: str, found: list[Mapping[str, FloatArray]], drawn: Mapping[str, Bootstrap]) -> str:
     columns = []
-    for metric in METRICS:
+    for metric, bootstrap in drawn.items():
         means = [float(cell[f"{domain}/{metric}"].mean()) for cell in found]
         spread = f" ± {np.std(means, ddof=1):.4f}" if len(means) > 1 else ""
-        columns.append(f"{np.mean(means):.4f}{spread}")
-    gain = drawn.difference(OURS, name)
-    against = "" if name == OURS else f"{gain.mean:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
-    return f"| {domain} | {name} | {len(found)} | {' | '.join(columns)} | {against} |"
+        gain = bootstrap.difference(OURS, name)
+        against = "" if name == OURS else f"{gain.mean:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"
+        columns += [f"{np.mean(means):.4f}{spread}", against]
+    return f"| {domain} | {name} | {len(found)} | {' | '.join(columns)} |"
 
 
 def _trained(edges: EventEdges) -> EventEdges:
@@ -216,6 +238,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first", type=int, default=0, help="First seed.")
     parser.add_argument("--out", type=Path, default=Path("runs/bench/pretrain_sets"))
+    parser.add_argument("--anchor", action="store_true", help="LightGCN as the papers train it, too.")
     parser.add_argument("--print", action="store_true", help="Only print the table of what is there.")
     return parser.parse_args()
 

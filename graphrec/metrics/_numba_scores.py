@@ -48,6 +48,9 @@ def rank_users(
     held: IntArray,
     seen_start: IntArray,
     seen: IntArray,
+    more_start: IntArray,
+    more: IntArray,
+    more_score: FloatArray,
     value: NDArray[np.float64],
     top: IntArray,
 ) -> None:
@@ -55,14 +58,19 @@ def rank_users(
 
     User u of `user[num_users, dim]` has the held-out items `held[start[u]:start[u + 1]]`, whose ranks
     go to the same places of `value`, and the history `seen[seen_start[u]:seen_start[u + 1]]`, ascending
-    and distinct. `top[num_users, k]` is -1 on entry. `panels` are the packed `item[num_items, dim]`.
+    and distinct. The items `more[more_start[u]:more_start[u + 1]]`, likewise, score more than their vectors say, by
+    `more_score`. `top[num_users, k]` is -1 on entry. `panels` are the packed `item[num_items, dim]`.
     """
     first_pair = start[0]
     own, twice = np.empty(start[-1] - first_pair, dtype=np.float32), np.zeros(start[-1] - first_pair, dtype=np.int64)
     for u in range(len(user)):
         for p in range(start[u], start[u + 1]):
             own[p - first_pair] = dot(user[u], item[held[p]])
+            at = more_start[u] + np.searchsorted(more[more_start[u] : more_start[u + 1]], held[p])
+            if at < more_start[u + 1] and more[at] == held[p]:
+                own[p - first_pair] += more_score[at]
     best, known = np.full(top.shape, -np.inf, dtype=np.float32), seen_start[:-1].copy()
+    added = more_start[:-1].copy()
     groups, tile = _group(user), _tile()
     for first in range(0, len(panels), _PANELS):
         low = first * COLUMNS
@@ -73,6 +81,9 @@ def rank_users(
             tile[:, size:] = -np.inf  # the zeros at the end of the last panel do not compete
             for r in range(min(ROWS, len(user) - g * ROWS)):
                 u = g * ROWS + r
+                while added[u] < more_start[u + 1] and more[added[u]] < low + size:
+                    tile[r, more[added[u]] - low] += more_score[added[u]]
+                    added[u] += 1
                 while known[u] < seen_start[u + 1] and seen[known[u]] < low + size:
                     tile[r, seen[known[u]] - low] = -np.inf
                     known[u] += 1

@@ -12,7 +12,7 @@ from scipy.sparse import csr_array
 from graphrec.core.types import BoolArray, FloatArray, IntArray, Scorer
 from graphrec.metrics._numba_ranking import count_rank, select_top
 from graphrec.metrics._numba_scores import rank_users
-from graphrec.metrics.scorers import VectorScorer
+from graphrec.metrics.scorers import HybridScorer, VectorScorer
 
 _BLOCK = 1 << 22
 """Scores that stand in memory at a time (16 MiB)."""
@@ -61,8 +61,8 @@ def rank(scorer: Scorer, user: IntArray, item: IntArray, seen: csr_array, *, top
     user, item = user[order], item[order]
     users, place = np.unique(user, return_inverse=True)
     value, lists = np.empty(len(user)), np.full((len(users), min(top, seen.shape[1])), -1, dtype=np.int64)
-    if isinstance(scorer, VectorScorer) and scorer.is_finite:
-        _rank_vectors(scorer, users, np.searchsorted(place, np.arange(len(users) + 1)), item, seen, value, lists)
+    if isinstance(scorer, VectorScorer | HybridScorer) and scorer.is_finite:
+        _rank_compiled(scorer, users, np.searchsorted(place, np.arange(len(users) + 1)), item, seen, value, lists)
         return Ranking(ranks=Ranks(user=user, item=item, value=value), top=lists)
     for start, scores in blocks(scorer, users, seen):
         first, last = np.searchsorted(place, (start, start + len(scores)))
@@ -74,17 +74,17 @@ def rank(scorer: Scorer, user: IntArray, item: IntArray, seen: csr_array, *, top
 def best(scorer: Scorer, users: IntArray, seen: csr_array, k: int) -> IntArray:
     """Return the `k` best items of each of `users` that they have not seen, as `rank` lists them, and no ranks."""
     lists = np.full((len(users), min(k, seen.shape[1])), -1, dtype=np.int64)
-    if isinstance(scorer, VectorScorer) and scorer.is_finite:
+    if isinstance(scorer, VectorScorer | HybridScorer) and scorer.is_finite:
         none, start = np.empty(0, dtype=np.int64), np.zeros(len(users) + 1, dtype=np.int64)
-        _rank_vectors(scorer, users, start, none, seen, np.empty(0), lists)
+        _rank_compiled(scorer, users, start, none, seen, np.empty(0), lists)
         return lists
     for start_at, scores in blocks(scorer, users, seen):
         lists[start_at : start_at + len(scores)] = top_k(scores, lists.shape[1])
     return lists
 
 
-def _rank_vectors(
-    scorer: VectorScorer,
+def _rank_compiled(
+    scorer: VectorScorer | HybridScorer,
     users: IntArray,
     start: IntArray,
     item: IntArray,
@@ -93,7 +93,8 @@ def _rank_vectors(
     lists: IntArray,
 ) -> None:
     # Fill `value` and `lists`: what the pass over blocks of scores would give, bit for bit.
-    assert len(scorer.item) == seen.shape[1], "a scorer scores the whole catalogue"
+    vectors = scorer.vectors if isinstance(scorer, HybridScorer) else scorer
+    assert len(vectors.item) == seen.shape[1], "a scorer scores the whole catalogue"
     owner = np.repeat(users, np.diff(start))
     assert not len(item) or not seen[owner, item].any(), "a held-out item is in the history"
 
@@ -103,10 +104,15 @@ def _rank_vectors(
         history.sum_duplicates()
         history.eliminate_zeros()
         first, known = history.indptr.astype(np.int64), history.indices.astype(np.int64)
-        bounds, vectors = start[low : low + _USERS + 1], scorer.vectors(users[part])
-        rank_users(vectors, scorer.rows, scorer.panels, bounds, item, first, known, value, lists[part])
+        if isinstance(scorer, HybridScorer):
+            told = scorer.more(users[part])
+            more = told.indptr.astype(np.int64), told.indices.astype(np.int64), told.data
+        else:
+            more = np.zeros(len(first), dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
+        bounds, user = start[low : low + _USERS + 1], vectors.vectors(users[part])
+        rank_users(user, vectors.rows, vectors.panels, bounds, item, first, known, *more, value, lists[part])
 
-    scorer.panels  # noqa: B018 - packed once, before the threads ask for it
+    vectors.panels  # noqa: B018 - packed once, before the threads ask for it
     # Threads of our own, not numba's: its threading layers clash with torch's OpenMP and with forks.
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
         list(pool.map(work, range(0, len(users), _USERS)))

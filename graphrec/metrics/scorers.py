@@ -83,15 +83,26 @@ class HybridScorer:
 
     def score(self, users: IntArray) -> FloatArray:
         """Return `[len(users), num_items]` scores; a score has the same bits in whatever company it is asked for."""
-        scores = self.vectors.score(users)
+        scores, more = self.vectors.score(users), self.more(users)
+        scores[np.repeat(np.arange(len(users)), np.diff(more.indptr)), more.indices] += more.data
+        return scores
+
+    def more(self, users: IntArray) -> csr_array:
+        """Return what is added to the dot products, `[len(users), num_items]`, each row in ascending order of items."""
+        total = csr_array((len(users), len(self.vectors.item)), dtype=np.float32)
         for together, share in zip(self.together, self.share, strict=True):
             if share:
                 told = together.told(users)
-                # No entry stands twice in a product, so that this adds each of them.
-                scores[np.repeat(np.arange(len(users)), np.diff(told.indptr)), told.indices] += (
-                    np.float32(share) * told.data
-                )
-        return scores
+                told.data *= np.float32(share)
+                total = total + told
+        total.sum_duplicates()
+        return total
+
+    @cached_property
+    def is_finite(self) -> bool:
+        """Whether no score can be NaN or infinite: a logarithm is small where what it is taken of is finite."""
+        finite = all(np.isfinite(together.weight.data).all() for together in self.together)
+        return self.vectors.is_finite and finite and bool(np.isfinite(self.share).all())
 
 
 Arrays = Mapping[str, NDArray[np.generic]]

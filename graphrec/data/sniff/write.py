@@ -70,7 +70,8 @@ def _split(plan: Plan) -> Iterator[str]:
         yield "  # The files say what is train and test. The other choice: leave_last_out, each user's last event."
         yield "  split: {kind: given}"
     elif plan.interactions and not timed:
-        yield "  # No time, so the order of rows counts as that of events. If it means nothing: split: {kind: random}."
+        yield "  # No time, so the order of rows counts as that of events. If it means nothing: split: {kind: random},"
+        yield "  # and encoder: {decay: 1} in pretrain, select.model and adapt.model: a user's events then count alike."
         yield "  split: {kind: leave_last_out}"
     elif plan.interactions:
         yield "  # Each user's last event in each domain is the test. Stricter: global_time, one date for all domains."
