@@ -15,7 +15,7 @@ With `--anchor` LightGCN (`lightgcn.py`, one seed) stands beside the baselines.
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -96,16 +96,16 @@ def main() -> None:
     if not options.print:
         world = World.of(options.set, options.override)
         for seed in range(options.first, options.first + options.seeds):
-            for name, values in cells(world, seed, options.out, anchor=options.anchor):
+            for name, values in cells(world, seed, options.out, _others(world, options)):
                 logger.info("%s, seed %d: %s done (%d domains)", options.set, seed, name, len(values))
     sys.stdout.write(table(options.out / options.set) + "\n")
 
 
-def cells(world: World, seed: int, out: Path, *, anchor: bool) -> Iterator[tuple[str, Mapping[str, Values]]]:
-    """Yield each model's values, made or read: {domain/metric: one value per user}."""
+def cells(world: World, seed: int, out: Path, others: Sequence[str]) -> Iterator[tuple[str, Mapping[str, Values]]]:
+    """Yield the values of ours and of `others`, made or read: {domain/metric: one value per user}."""
     folder = out / world.name
     folder.mkdir(parents=True, exist_ok=True)
-    for name in (OURS, *_baselines(world), *([f"{ANCHOR} own", f"{ANCHOR} merged"] if anchor else [])):
+    for name in (OURS, *others):
         if seed and name != OURS and name.split()[0] not in RANDOM:
             continue
         path = folder / f"{name.replace(' ', '_')}-{seed}.npz"
@@ -117,11 +117,11 @@ def cells(world: World, seed: int, out: Path, *, anchor: bool) -> Iterator[tuple
         yield name, dict(np.load(path))
 
 
-def _baselines(world: World) -> list[str]:
-    return [
-        *(f"{name} own" for name in BASELINES),
-        *(f"{name} merged" for name in MERGED if len(world.graph.catalog) > 1),
-    ]
+def _others(world: World, options: argparse.Namespace) -> list[str]:
+    several = len(world.graph.catalog) > 1
+    own, merged = (BASELINES, MERGED) if options.baselines else ((), ())
+    own, merged = ((*names, ANCHOR) if options.anchor else names for names in (own, merged))
+    return [*(f"{name} own" for name in own), *(f"{name} merged" for name in merged if several)]
 
 
 def _ours(world: World, seed: int, folder: Path) -> dict[str, FloatArray]:
@@ -238,6 +238,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first", type=int, default=0, help="First seed.")
     parser.add_argument("--out", type=Path, default=Path("runs/bench/pretrain_sets"))
+    parser.add_argument("--no-baselines", dest="baselines", action="store_false", help="Ours alone.")
     parser.add_argument("--anchor", action="store_true", help="LightGCN as the papers train it, too.")
     parser.add_argument("--print", action="store_true", help="Only print the table of what is there.")
     return parser.parse_args()
