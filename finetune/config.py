@@ -75,6 +75,12 @@ class SelectConfig:
         "auto: by `max_sources`.",
     )
     max_sources: int = option(default=6, ge=1, le=MOST_SOURCES, help="Up to so many sources auto tries all subsets.")
+    seeds: int = option(
+        default=1,
+        ge=1,
+        help="Target-only encoders, each of its own seed, over which a gain is the mean; with several, a source that "
+        "gains no more than the standard error over them is left out.",
+    )
 
     def check(self, num_sources: int) -> None:
         """Raise `ConfigError` where `search` cannot go through the subsets of so many sources."""

@@ -1,20 +1,22 @@
 """Select: which source domains help the target? A subset is worth what its channels gain on validation.
 
-The target-only encoder is trained once and frozen, and so are the sources' views. A trial fits the few weights of its
-subset to the validation events; `evidence.py` says how and what the gain is. The subset of greatest gain is chosen, the
-empty one gains 0. Validation NDCG@10 of the subsets is told beside it, with paired standard errors.
+The target-only encoder is trained once, or once for each of `seeds`, and frozen, and so are the sources' views. A trial
+fits the few weights of its subset to the validation events; `evidence.py` says how and what the gain is. The subset of
+greatest gain is chosen, by `strategies.py`, the empty one gains 0. Validation NDCG@10 of the subsets is told beside it,
+with paired standard errors.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from finetune.config import SelectConfig
 from finetune.evidence import Evidence, Subset, Weights
 from finetune.explain import Explained, explain
-from finetune.strategies import Found, strategy
+from finetune.strategies import Found, Gains, strategy
 from finetune.target import Target
 from finetune.task import CUTOFF, fit_own, gain, user_ndcg
-from graphrec.core.search import Point, Search
+from graphrec.core.search import Search
+from graphrec.core.seeds import derive_seed
 from graphrec.core.tracking import Tracker
 from graphrec.core.types import JSON
 from graphrec.core.workspace import Workspace
@@ -29,6 +31,8 @@ class Selection:
     reason: str
     gains: Mapping[Subset, float]
     values: Mapping[Subset, Values]
+    errors: Mapping[Subset, float] = field(default_factory=dict)
+    """The standard error of each gain over the seeds of the target-only encoder; nothing of one seed."""
     explained: Explained | None = None
 
     def summary(self, target: Target) -> JSON:
@@ -39,6 +43,7 @@ class Selection:
                 "value": float(value.mean()),
                 "standard_error": gain(value, self.values[()])[1],
                 "gain": self.gains[subset],
+                **({"gain_error": self.errors[subset]} if self.errors else {}),
             }
             for subset, value in self.values.items()
         ]
@@ -60,21 +65,29 @@ def select(
         return _nothing("There are no source domains to choose from.")
     if not len(target.valid[0]):
         return _nothing("The target has no validation events to choose by.")
-    encoder, _ = fit_own(target, config.model, config.fit, seed=seed, workspace=workspace, tracker=tracker)
-    evidence = Evidence.of(encoder, target, config.evidence, seed)
-
-    def objective(point: Point) -> float:
-        return evidence.gain(tuple(name for name in target.sources if point[name]))
-
-    found = strategy(config, evidence)(target.sources, search, objective)
+    gains = Gains([_evidence(target, config, seed, number, workspace, tracker) for number in range(config.seeds)])
+    found = strategy(config, gains)(search)
+    # What is told beside the choice is of the run's own seed, as adapt goes on from that encoder.
+    evidence = gains.seeds[0]
     values = {subset: _ndcg(evidence, evidence.weights(subset)) for subset in found.tried}
     return Selection(
         chosen=found.best,
         reason=_reason(found, values),
         gains=found.gain,
         values=values,
+        errors={s: gains.error(s, ()) for s in found.tried} if config.seeds > 1 else {},
         explained=explain(evidence, values, found.best),
     )
+
+
+def _evidence(
+    target: Target, config: SelectConfig, seed: int, number: int, workspace: Workspace, tracker: Tracker
+) -> Evidence:
+    own, space = seed, workspace
+    if number:
+        own, space = derive_seed(seed, "select", number), workspace.part(f"seed-{number}")
+    encoder, _ = fit_own(target, config.model, config.fit, seed=own, workspace=space, tracker=tracker)
+    return Evidence.of(encoder, target, config.evidence, own)
 
 
 def name_of(subset: Subset) -> str:
@@ -98,6 +111,10 @@ def _reason(found: Found, values: Mapping[Subset, Values]) -> str:
     beside = f"; next is {_told(next_best, found, values)}" if next_best else ""
     if not best:
         return f"No source: none gains enough on validation to pay for its weights{beside}."
+    most = max(found.gain, key=lambda s: found.gain[s])
+    if found.gain[best] < found.gain[most]:
+        why = f"is the smallest of {len(found.tried)} subsets within a standard error of {_told(most, found, values)}"
+        return f"{_told(best, found, values)}, {why}."
     return f"{_told(best, found, values)}, is worth most of {len(found.tried)} subsets{beside}."
 
 

@@ -5,16 +5,22 @@ greedy       add the source that gains most while one gains; after each, take ou
              about n trials for each source of the result
 gates        one fit with all sources; the best of none, all, and those whose weight is above zero by
              sqrt(penalty * log(events)) standard errors, the same bar as one step of the others
+
+Where gains are means over seeds, one counts as larger only by more than the standard error of the paired difference:
+greedy stops there, and of the subsets that are as good as the best so, the smallest is named (the one-standard-error
+rule of Breiman et al. 1984).
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from finetune.config import SelectConfig
 from finetune.evidence import Evidence, Subset
-from graphrec.core.search import Objective, Point, Search, all_subsets
+from graphrec.core.search import Point, Search, all_subsets
+from graphrec.metrics.measures import Values
 
 
 @dataclass(frozen=True)
@@ -30,31 +36,60 @@ class Found:
         return tuple(self.gain)
 
 
-Strategy = Callable[[Subset, Search, Objective], Found]
+@dataclass(frozen=True)
+class Gains:
+    """What subsets gain, a mean over `seeds`: the evidence of each."""
+
+    seeds: Sequence[Evidence]
+
+    @property
+    def sources(self) -> Subset:
+        """The names of all sources."""
+        return self.seeds[0].target.sources
+
+    def __call__(self, point: Point) -> float:
+        """Return the gain of a point in nats."""
+        return float(self._of(tuple(name for name in self.sources if point[name])).mean())
+
+    def error(self, subset: Subset, other: Subset) -> float:
+        """Return the standard error, over seeds, of what `subset` gains beyond `other`; 0 of one seed."""
+        if len(self.seeds) == 1:
+            return 0.0
+        difference = self._of(subset) - self._of(other)
+        return float(difference.std(ddof=1) / np.sqrt(len(difference)))
+
+    def _of(self, subset: Subset) -> Values:
+        # Gains of the same channels are equal to the bit, and fits are remembered.
+        return np.array([evidence.gain(subset) for evidence in self.seeds])
 
 
-def strategy(config: SelectConfig, evidence: Evidence) -> Strategy:
+Strategy = Callable[[Search], Found]
+
+
+def strategy(config: SelectConfig, gains: Gains) -> Strategy:
     """Return the way that `config` asks for; raise `ConfigError` where it would not come to an end."""
-    config.check(len(evidence.target.sources))
-    few = len(evidence.target.sources) <= config.max_sources
+    config.check(len(gains.sources))
+    few = len(gains.sources) <= config.max_sources
     name = ("exhaustive" if few else "greedy") if config.search == "auto" else config.search
-    return {"exhaustive": exhaustive, "greedy": greedy, "gates": lambda *a: gates(evidence, *a)}[name]
+    return partial({"exhaustive": exhaustive, "greedy": greedy, "gates": gates}[name], gains)
 
 
-def exhaustive(sources: Subset, search: Search, objective: Objective) -> Found:
+def exhaustive(gains: Gains, search: Search) -> Found:
     """Try all subsets."""
-    return _best(_Tried(sources, search, objective), all_subsets(sources))
+    tried = _Tried(gains, search)
+    tried.run([tuple(name for name in gains.sources if point[name]) for point in all_subsets(gains.sources)])
+    return _smallest(tried)
 
 
-def greedy(sources: Subset, search: Search, objective: Objective) -> Found:
+def greedy(gains: Gains, search: Search) -> Found:
     """Go forward, and backward after each step, as long as the gain rises."""
-    tried = _Tried(sources, search, objective)
+    sources, tried = gains.sources, _Tried(gains, search)
     best: Subset = ()
     tried.run([best])
     while True:
         ahead = [_with(sources, best, name) for name in sources if name not in best]
         step = tried.greatest(ahead)
-        if step is None or tried.gain[step] <= tried.gain[best]:
+        if step is None or tried.gain[step] - tried.gain[best] <= gains.error(step, best):
             return Found(best, tried.gain)
         best = step
         while len(best) > 1:
@@ -64,27 +99,30 @@ def greedy(sources: Subset, search: Search, objective: Objective) -> Found:
             best = back
 
 
-def gates(evidence: Evidence, sources: Subset, search: Search, objective: Objective) -> Found:
-    """Fit all weights at once and keep what stands clear of zero."""
-    fit = evidence.weights(sources)
-    bar = np.sqrt(evidence.config.penalty * np.log(max(2, len(evidence.choices))))
-    kept = tuple(name for name in sources if max(fit.of(name).values()) > bar)
-    tried = _Tried(sources, search, objective)
+def gates(gains: Gains, search: Search) -> Found:
+    """Fit all weights at once and keep what stands clear of zero, in most of the seeds."""
+    sources, clear = gains.sources, np.zeros(len(gains.sources))
+    for evidence in gains.seeds:
+        fit = evidence.weights(sources)
+        bar = np.sqrt(evidence.config.penalty * np.log(max(2, len(evidence.choices))))
+        clear += [max(fit.of(name).values()) > bar for name in sources]
+    kept = tuple(name for name, count in zip(sources, clear, strict=True) if count > len(gains.seeds) / 2)
+    tried = _Tried(gains, search)
     tried.run([(), *([kept] if kept else []), sources])
-    return Found(max(tried.gain, key=lambda s: (tried.gain[s], -len(s))), tried.gain)
+    return _smallest(tried)
 
 
 class _Tried:
     """Runs subsets as points, each once; `gain` in the order of running."""
 
-    def __init__(self, sources: Subset, search: Search, objective: Objective) -> None:
-        self.sources, self.search, self.objective = sources, search, objective
+    def __init__(self, gains: Gains, search: Search) -> None:
+        self.gains, self.search = gains, search
         self.gain: dict[Subset, float] = {}
 
     def run(self, subsets: Sequence[Subset]) -> None:
         new = [subset for subset in subsets if subset not in self.gain]
-        points: list[Point] = [{name: name in subset for name in self.sources} for subset in new]
-        for subset, trial in zip(new, self.search.run(points, self.objective), strict=True):
+        points: list[Point] = [{name: name in subset for name in self.gains.sources} for subset in new]
+        for subset, trial in zip(new, self.search.run(points, self.gains), strict=True):
             self.gain[subset] = trial.value
 
     def greatest(self, subsets: Sequence[Subset]) -> Subset | None:
@@ -92,11 +130,11 @@ class _Tried:
         return max(subsets, key=lambda s: self.gain[s], default=None)
 
 
-def _best(tried: _Tried, points: Sequence[Mapping[str, bool]]) -> Found:
-    subsets = [tuple(name for name in tried.sources if point[name]) for point in points]
-    tried.run(subsets)
+def _smallest(tried: _Tried) -> Found:
     # Of equal ones the smaller: a source that gains nothing is none.
-    return Found(max(subsets, key=lambda s: (tried.gain[s], -len(s))), tried.gain)
+    best = max(tried.gain, key=lambda s: (tried.gain[s], -len(s)))
+    level = [s for s in tried.gain if tried.gain[best] - tried.gain[s] <= tried.gains.error(best, s)]
+    return Found(min(level, key=lambda s: (len(s), -tried.gain[s])), tried.gain)
 
 
 def _with(sources: Subset, subset: Subset, name: str) -> Subset:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from finetune.evidence import Evidence
 from finetune.explain import exact_shapley
 from finetune.select import Selection, select
+from finetune.strategies import Gains, exhaustive, greedy
 from finetune.task import fit_own, gain
 from graphrec.core.search import MemorySearch, Trial
 from graphrec.core.tracking import NullTracker
@@ -78,6 +80,49 @@ def test_a_search_that_goes_on_halfway_ends_alike():
         point = {name: name in subset for name in target.sources}
         half.known[tuple(sorted(point.items()))] = whole.gains[subset]
     assert run(target, search=half).summary(target) == whole.summary(target)
+
+
+class Told:
+    """Evidence of one seed that says what it is told."""
+
+    target = SimpleNamespace(sources=("A", "B"))
+
+    def __init__(self, a: float, b: float, both: float) -> None:
+        self.known = {(): 0.0, ("A",): a, ("B",): b, ("A", "B"): both}
+
+    def gain(self, subset):
+        return self.known[subset]
+
+
+@pytest.mark.parametrize("way", [exhaustive, greedy])
+@pytest.mark.parametrize(
+    ("seeds", "chosen"),
+    [
+        ([(10, 0, 11)], ("A", "B")),  # of one seed any gain counts
+        ([(10, 0, 11), (10, 0, 14)], ("A", "B")),  # 2.5 more, with an error of 1.5
+        ([(10, 0, 9.5), (10, 0, 14)], ("A",)),  # 1.75 more, with an error of 2.25
+        ([(1, 0, 1), (-0.5, 0, -0.5)], ()),  # .25, with an error of .75
+    ],
+)
+def test_a_source_must_gain_more_than_the_standard_error_over_seeds(way, seeds, chosen):
+    gains, search = Gains([Told(*values) for values in seeds]), MemorySearch()
+    found = way(gains, search)
+    assert found.best == chosen and found.gain[()] == 0
+    assert found.gain["A",] == pytest.approx(np.mean([values[0] for values in seeds]))
+    # What a killed search remembers are means; the errors are found anew.
+    assert way(gains, search) == found
+
+
+def test_several_seeds_tell_how_sure_a_gain_is():
+    target, _ = world({"A": relevant(), "B": unrelated(0)})
+    one, two = run(target), run(target, replace(SELECT, seeds=2))
+    assert two.chosen == ("A",) and not one.errors and "gain_error" not in one.summary(target)["trials"][0]
+    told = {tuple(trial["domains"]): trial for trial in two.summary(target)["trials"]}
+    assert told[()]["gain_error"] == 0 < told["A",]["gain_error"] < told["A",]["gain"] / 5
+    # The first seed is the run's own, and the mean is between both.
+    assert told["A",]["value"] == one.values["A",].mean() and told["A",]["gain"] != one.gains["A",]
+    assert abs(told["A",]["gain"] - one.gains["A",]) == pytest.approx(told["A",]["gain_error"])
+    assert run(target, replace(SELECT, seeds=2)).summary(target) == two.summary(target)
 
 
 def test_shapley_by_hand():
