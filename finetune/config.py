@@ -78,8 +78,8 @@ class SelectConfig:
     seeds: int = option(
         default=1,
         ge=1,
-        help="Target-only encoders, each of its own seed, over which a gain is the mean; with several, a source that "
-        "gains no more than the standard error over them is left out.",
+        help="Target-only encoders, each of its own seed, over which a gain is the mean; with several, more counts "
+        "only beyond its standard error over them.",
     )
 
     def check(self, num_sources: int) -> None:

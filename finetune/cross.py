@@ -8,7 +8,8 @@ It comes in two shapes:
 
     Cross    C ~ U s V', its largest singular triplets, scaled to a usual spread of 1: vectors that can be exported
     Counts   log(1 + 9 s / usual s), of each item of the source the closest items of the target: sparse, item by item;
-             C is divided by the popularity of its items to the power .2, as in RP3beta (Paudel et al. 2016)
+             C is divided by the popularity of its items, among users in both, to the power .2, as in RP3beta
+             (Paudel et al. 2016)
 
 A choice is a matter of odds, so that twice the count is not twice the reason: hence the logarithm. Counts know what was
 had together, however rare; vectors guess at what might be, which serves who has had little.

@@ -105,11 +105,21 @@ class Evidence:
     _known: dict[tuple[int, ...], tuple[Logit, tuple[int, ...]]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, encoder: MultiDomainEncoder, target: Target, config: EvidenceConfig, seed: int) -> "Evidence":
-        """Map the sources by train events, at each ridge of `config`, and keep the maps that validation likes best."""
+    def of(
+        cls,
+        encoder: MultiDomainEncoder,
+        target: Target,
+        config: EvidenceConfig,
+        seed: int,
+        crosses: Mapping[str, Cross] | None = None,
+    ) -> "Evidence":
+        """Map the sources by train events, at each ridge of `config`, and keep the maps that validation likes best.
+
+        `crosses` is what goes together, where it was found before.
+        """
         view = View.of(encoder, target, TRAIN, np.unique(target.valid[0]))
         past = past_of(encoder, target, TRAIN, config, seed, share_without(view))
-        crosses = crosses_of(target, TRAIN, config)
+        crosses = crosses_of(target, TRAIN, config) if crosses is None else crosses
         known: dict[str, IntArray] = {}
         liked: Evidence | None = None
         for ridge in config.ridges:

@@ -6,7 +6,7 @@ greatest gain is chosen, by `strategies.py`, the empty one gains 0. Validation N
 with paired standard errors.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from finetune.config import SelectConfig
@@ -15,6 +15,7 @@ from finetune.explain import Explained, explain
 from finetune.strategies import Found, Gains, strategy
 from finetune.target import Target
 from finetune.task import CUTOFF, fit_own, gain, user_ndcg
+from graphrec.core.progress import logger
 from graphrec.core.search import Search
 from graphrec.core.seeds import derive_seed
 from graphrec.core.tracking import Tracker
@@ -65,29 +66,41 @@ def select(
         return _nothing("There are no source domains to choose from.")
     if not len(target.valid[0]):
         return _nothing("The target has no validation events to choose by.")
-    gains = Gains([_evidence(target, config, seed, number, workspace, tracker) for number in range(config.seeds)])
+    gains = Gains(list(_evidences(target, config, seed, workspace, tracker)))
     found = strategy(config, gains)(search)
     # What is told beside the choice is of the run's own seed, as adapt goes on from that encoder.
     evidence = gains.seeds[0]
     values = {subset: _ndcg(evidence, evidence.weights(subset)) for subset in found.tried}
     return Selection(
         chosen=found.best,
-        reason=_reason(found, values),
+        reason=_reason(found, values, gains),
         gains=found.gain,
         values=values,
-        errors={s: gains.error(s, ()) for s in found.tried} if config.seeds > 1 else {},
+        errors=_errors(found, gains) if config.seeds > 1 else {},
         explained=explain(evidence, values, found.best),
     )
 
 
-def _evidence(
-    target: Target, config: SelectConfig, seed: int, number: int, workspace: Workspace, tracker: Tracker
-) -> Evidence:
-    own, space = seed, workspace
-    if number:
-        own, space = derive_seed(seed, "select", number), workspace.part(f"seed-{number}")
-    encoder, _ = fit_own(target, config.model, config.fit, seed=own, workspace=space, tracker=tracker)
-    return Evidence.of(encoder, target, config.evidence, own)
+def _evidences(
+    target: Target, config: SelectConfig, seed: int, workspace: Workspace, tracker: Tracker
+) -> Iterator[Evidence]:
+    """Yield the evidence by the run's own encoder, then by those of other seeds: of the same events, at the same items.
+
+    What goes together does not depend on the encoder and is found once.
+    """
+    encoder, _ = fit_own(target, config.model, config.fit, seed=seed, workspace=workspace, tracker=tracker)
+    yield (first := Evidence.of(encoder, target, config.evidence, seed))
+    for number in range(1, config.seeds):
+        own, name = derive_seed(seed, "select", number), f"seed-{number}"
+        logger.info("The target's own encoder again, seed %d of %d", number + 1, config.seeds)
+        with tracker.child(name) as child:
+            space = workspace.part(name)
+            encoder, _ = fit_own(target, config.model, config.fit, seed=own, workspace=space, tracker=child)
+        yield Evidence.of(encoder, target, config.evidence, seed, first.parts.crosses)
+
+
+def _errors(found: Found, gains: Gains) -> dict[Subset, float]:
+    return dict(zip(found.tried, gains.errors(found.tried, ()).tolist(), strict=True))
 
 
 def name_of(subset: Subset) -> str:
@@ -103,18 +116,20 @@ def _ndcg(evidence: Evidence, weights: Weights) -> Values:
     return user_ndcg(evidence.target, evidence.scorer(weights), evidence.view.users)
 
 
-def _reason(found: Found, values: Mapping[Subset, Values]) -> str:
+def _reason(found: Found, values: Mapping[Subset, Values], gains: Gains) -> str:
     best = found.best
     # What holds all of the best one has its gain, or that of a source which pays less than its price.
     others = [s for s in found.tried if s and not (best and set(best) <= set(s))]
+    most = max(found.tried, key=lambda s: found.gain[s])
+    if found.gain[most] > found.gain[best]:
+        error = float(gains.errors([most], best)[0])
+        more = f"{found.gain[most] - found.gain[best]:+.1f} nats ± {error:.1f} over {len(gains.seeds)} seeds"
+        first = _told(best, found, values) if best else "No source"
+        return f"{first}: nothing larger is surely worth more; most is {_told(most, found, values)}, {more}."
     next_best = max(others, key=lambda s: found.gain[s], default=None)
     beside = f"; next is {_told(next_best, found, values)}" if next_best else ""
     if not best:
         return f"No source: none gains enough on validation to pay for its weights{beside}."
-    most = max(found.gain, key=lambda s: found.gain[s])
-    if found.gain[best] < found.gain[most]:
-        why = f"is the smallest of {len(found.tried)} subsets within a standard error of {_told(most, found, values)}"
-        return f"{_told(best, found, values)}, {why}."
     return f"{_told(best, found, values)}, is worth most of {len(found.tried)} subsets{beside}."
 
 

@@ -6,13 +6,13 @@ greedy       add the source that gains most while one gains; after each, take ou
 gates        one fit with all sources; the best of none, all, and those whose weight is above zero by
              sqrt(penalty * log(events)) standard errors, the same bar as one step of the others
 
-Where gains are means over seeds, one counts as larger only by more than the standard error of the paired difference:
-greedy stops there, and of the subsets that are as good as the best so, the smallest is named (the one-standard-error
-rule of Breiman et al. 1984).
+Where gains are means over seeds, a larger one counts only beyond the standard error of the paired difference: greedy
+adds no source that gains less, and of all subsets that none is beyond by more, the smallest is named (cf. the
+one-standard-error rule of Breiman et al. 1984).
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
@@ -20,6 +20,7 @@ import numpy as np
 from finetune.config import SelectConfig
 from finetune.evidence import Evidence, Subset
 from graphrec.core.search import Point, Search, all_subsets
+from graphrec.core.types import BoolArray
 from graphrec.metrics.measures import Values
 
 
@@ -41,6 +42,7 @@ class Gains:
     """What subsets gain, a mean over `seeds`: the evidence of each."""
 
     seeds: Sequence[Evidence]
+    _known: dict[Subset, Values] = field(default_factory=dict)
 
     @property
     def sources(self) -> Subset:
@@ -51,16 +53,19 @@ class Gains:
         """Return the gain of a point in nats."""
         return float(self._of(tuple(name for name in self.sources if point[name])).mean())
 
-    def error(self, subset: Subset, other: Subset) -> float:
-        """Return the standard error, over seeds, of what `subset` gains beyond `other`; 0 of one seed."""
+    def errors(self, subsets: Sequence[Subset], other: Subset) -> Values:
+        """Return the standard error, over seeds, of what each of `subsets` gains beyond `other`; 0 of one seed."""
         if len(self.seeds) == 1:
-            return 0.0
-        difference = self._of(subset) - self._of(other)
-        return float(difference.std(ddof=1) / np.sqrt(len(difference)))
+            return np.zeros(len(subsets))
+        beyond = np.stack([self._of(subset) for subset in subsets]) - self._of(other)
+        found: Values = beyond.std(axis=1, ddof=1) / np.sqrt(len(self.seeds))
+        return found
 
     def _of(self, subset: Subset) -> Values:
-        # Gains of the same channels are equal to the bit, and fits are remembered.
-        return np.array([evidence.gain(subset) for evidence in self.seeds])
+        # A search that goes on remembers means alone; what is asked again here is the same to the bit.
+        if subset not in self._known:
+            self._known[subset] = np.array([evidence.gain(subset) for evidence in self.seeds])
+        return self._known[subset]
 
 
 Strategy = Callable[[Search], Found]
@@ -88,8 +93,9 @@ def greedy(gains: Gains, search: Search) -> Found:
     tried.run([best])
     while True:
         ahead = [_with(sources, best, name) for name in sources if name not in best]
-        step = tried.greatest(ahead)
-        if step is None or tried.gain[step] - tried.gain[best] <= gains.error(step, best):
+        tried.run(ahead)
+        step = tried.greatest([s for s in ahead if tried.beyond([s], best)[0]])
+        if step is None:
             return Found(best, tried.gain)
         best = step
         while len(best) > 1:
@@ -129,12 +135,20 @@ class _Tried:
         self.run(subsets)
         return max(subsets, key=lambda s: self.gain[s], default=None)
 
+    def beyond(self, subsets: Sequence[Subset], other: Subset) -> BoolArray:
+        """Return which of `subsets`, all tried, gain more than `other` by more than the standard error over seeds."""
+        more = np.array([self.gain[subset] for subset in subsets]) - self.gain[other]
+        return np.asarray(more > self.gains.errors(subsets, other))
+
 
 def _smallest(tried: _Tried) -> Found:
-    # Of equal ones the smaller: a source that gains nothing is none.
-    best = max(tried.gain, key=lambda s: (tried.gain[s], -len(s)))
-    level = [s for s in tried.gain if tried.gain[best] - tried.gain[s] <= tried.gains.error(best, s)]
-    return Found(min(level, key=lambda s: (len(s), -tried.gain[s])), tried.gain)
+    # Of equal ones the smaller: a source that gains nothing is none. Nothing is beyond the greatest.
+    order = sorted(tried.gain, key=lambda s: (len(s), -tried.gain[s]))
+    most = tried.greatest(order)
+    assert most is not None
+    # Nearly all fall to the greatest one, which is asked about first.
+    stand = (s for s in order if not tried.beyond([most], s)[0] and not tried.beyond(order, s).any())
+    return Found(next(stand), tried.gain)
 
 
 def _with(sources: Subset, subset: Subset, name: str) -> Subset:

@@ -155,7 +155,7 @@ def test_fused_pass_equals_blocks_of_scores(monkeypatch, dim, num_users, num_ite
             for _ in range(parts)
         ]
         scorer = HybridScorer(vectors, told, [0.5, 3.0])
-        assert scorer.is_finite and not replace(scorer, share=[np.nan, 1.0]).is_finite
+        assert scorer.is_finite
     hidden = rng.random((num_users, num_items)) < 0.2
     pairs = np.nonzero(~hidden & (rng.random(hidden.shape) < 0.1))
     history = csr_array(hidden.astype(np.float32))
@@ -283,6 +283,26 @@ def test_what_goes_together_is_added_to_the_vectors(hybrid):
     nothing = csr_array((6, 9), dtype=np.float32)
     found = rank(hybrid, users, ids(1, 2, 3), nothing, top=4)
     assert found.top.tolist() == np.argsort(-want[[0, 4, 5]], axis=1)[:, :4].tolist()
+
+
+@pytest.mark.parametrize("of", ["history", "weight"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -3.0, 3e38])
+def test_what_goes_together_must_be_numbers_too(hybrid, of, value):
+    first = hybrid.together[0]
+    matrix = getattr(first, of).copy()
+    matrix.data[:] = value
+    scorer = replace(hybrid, together=[replace(first, **{of: matrix}), hybrid.together[1]])
+    assert hybrid.is_finite and not scorer.is_finite
+    # Of what has no share nothing is asked.
+    assert replace(scorer, share=[0.0, 2.0]).is_finite
+    if value != 3e38:
+        with np.errstate(all="ignore"), pytest.raises(AssertionError, match="NaN or infinity"):
+            rank(scorer, np.arange(6), np.arange(6), csr_array((6, 9), dtype=np.float32))
+
+
+@pytest.mark.parametrize("share", [np.nan, np.inf, 1e39, 3e38])
+def test_shares_must_be_numbers_of_some_size(hybrid, share):
+    assert not replace(hybrid, share=[share, 1.0]).is_finite and replace(hybrid, share=[-2.0, 0.0]).is_finite
 
 
 def test_a_hybrid_model_comes_back_from_its_arrays(hybrid, tmp_path):

@@ -9,7 +9,8 @@ events for as many epochs. Baselines learn from train and
 validation events, of the domain alone (`own`) or of all domains (`merged`, where their memory allows). Every item of
 the domain is ranked for every test event; seen items are left out. Differences are paired over users, whose values are
 means over seeds. Cells stand in `--out`, so that a killed run goes on; deterministic baselines are fitted once.
-`hr@10 of 1,000` is what a hit rate among 999 negatives drawn evenly from the unseen items would be on average.
+`hr@10 of 1,000` is what a hit rate among 999 negatives, drawn evenly from the user's unseen items, would be on average;
+of several held-out items of a user each has the others among its negatives, and the best chance counts.
 With `--anchor` LightGCN (`lightgcn.py`, one seed) stands beside the baselines.
 """
 
@@ -109,7 +110,8 @@ def cells(world: World, seed: int, out: Path, others: Sequence[str]) -> Iterator
         if seed and name != OURS and name.split()[0] not in RANDOM:
             continue
         path = folder / f"{name.replace(' ', '_')}-{seed}.npz"
-        if not path.exists():
+        # Cells of an earlier version may lack a metric.
+        if not path.exists() or {*METRICS, SAMPLED} - {key.split("/")[1] for key in np.load(path)}:
             found = _ours(world, seed, folder) if name == OURS else _theirs(world, name, seed)
             part = path.with_suffix(".part.npz")
             np.savez_compressed(part, **found)
@@ -187,7 +189,10 @@ def _measured(world: World, domain: str, scorer: Scorer) -> dict[str, FloatArray
 def _sampled(ranks: Ranks, unseen: IntArray) -> Values:
     # Of all but the item itself, so many rank above it: how likely are fewer than 10 of these among the negatives?
     others = unseen[ranks.user] - 1
-    chance = hypergeom.cdf(9, others, np.floor(ranks.value), np.minimum(NEGATIVES, others))
+    drawn = np.minimum(NEGATIVES, others)
+    # A tie is half above, half below.
+    above = [hypergeom.cdf(9, others, half(ranks.value), drawn) for half in (np.floor, np.ceil)]
+    chance = np.where(others > 0, np.mean(above, axis=0), 1.0)
     return np.asarray(np.maximum.reduceat(chance, ranks.starts))
 
 
@@ -195,6 +200,8 @@ def table(folder: Path) -> str:
     """Return a Markdown table per domain: mean, spread over seeds, and ours minus each with its 95 % interval."""
     found: dict[str, list[Mapping[str, FloatArray]]] = {}
     for path in sorted(folder.glob("*.npz")):
+        if lacking := {*METRICS, SAMPLED} - {key.split("/")[1] for key in np.load(path)}:
+            raise ConfigError(f"{path} has no {', '.join(sorted(lacking))}; run without --print to measure it again")
         found.setdefault(path.stem.rsplit("-", 1)[0].replace("_own", " own").replace("_merged", " merged"), []).append(
             dict(np.load(path))
         )
@@ -238,8 +245,10 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--first", type=int, default=0, help="First seed.")
     parser.add_argument("--out", type=Path, default=Path("runs/bench/pretrain_sets"))
-    parser.add_argument("--no-baselines", dest="baselines", action="store_false", help="Ours alone.")
-    parser.add_argument("--anchor", action="store_true", help="LightGCN as the papers train it, too.")
+    parser.add_argument(
+        "--no-baselines", dest="baselines", action="store_false", help="No row of `graphrec.baselines`."
+    )
+    parser.add_argument("--anchor", action="store_true", help="A LightGCN by torch-geometric, too.")
     parser.add_argument("--print", action="store_true", help="Only print the table of what is there.")
     return parser.parse_args()
 

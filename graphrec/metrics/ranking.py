@@ -98,8 +98,11 @@ def _rank_compiled(
     owner = np.repeat(users, np.diff(start))
     assert not len(item) or not seen[owner, item].any(), "a held-out item is in the history"
 
+    # What is told of a user beyond vectors stands in memory, at most all items.
+    size = _USERS if isinstance(scorer, VectorScorer) else min(_USERS, max(1, _BLOCK // max(1, seen.shape[1])))
+
     def work(low: int) -> None:
-        part = slice(low, low + _USERS)
+        part = slice(low, low + size)
         history = seen[users[part]]
         history.sum_duplicates()
         history.eliminate_zeros()
@@ -109,13 +112,13 @@ def _rank_compiled(
             more = told.indptr.astype(np.int64), told.indices.astype(np.int64), told.data
         else:
             more = np.zeros(len(first), dtype=np.int64), np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32)
-        bounds, user = start[low : low + _USERS + 1], vectors.vectors(users[part])
+        bounds, user = start[low : low + size + 1], vectors.vectors(users[part])
         rank_users(user, vectors.rows, vectors.panels, bounds, item, first, known, *more, value, lists[part])
 
     vectors.panels  # noqa: B018 - packed once, before the threads ask for it
     # Threads of our own, not numba's: its threading layers clash with torch's OpenMP and with forks.
     with ThreadPoolExecutor(torch.get_num_threads()) as pool:
-        list(pool.map(work, range(0, len(users), _USERS)))
+        list(pool.map(work, range(0, len(users), size)))
 
 
 def blocks(scorer: Scorer, users: IntArray, seen: csr_array) -> Iterator[tuple[int, FloatArray]]:

@@ -68,6 +68,15 @@ class Together:
         np.log1p(made.data, out=made.data)
         return made
 
+    @cached_property
+    def is_plain(self) -> bool:
+        """Whether all is finite and not negative, and small enough for every sum to be finite."""
+        parts = [matrix.data for matrix in (self.history, self.weight) if matrix.nnz]
+        if any(not np.isfinite(data).all() or data.min() < 0 for data in parts):
+            return False
+        largest = np.prod([float(data.max()) for data in parts]) * self.weight.shape[0]
+        return bool(largest < float(np.finfo(np.float32).max) / 2)
+
     def of(self, users: IntArray) -> "Together":
         """Return it for some users, whose rows are numbered anew."""
         return Together(csr_array(self.history[users]), self.weight)
@@ -100,9 +109,11 @@ class HybridScorer:
 
     @cached_property
     def is_finite(self) -> bool:
-        """Whether no score can be NaN or infinite: a logarithm is small where what it is taken of is finite."""
-        finite = all(np.isfinite(together.weight.data).all() for together in self.together)
-        return self.vectors.is_finite and finite and bool(np.isfinite(self.share).all())
+        """Whether no score can be NaN or infinite, by the size of vectors and shares."""
+        share = np.abs(np.array(self.share, dtype=np.float64))
+        # What is told lies between 0 and the logarithm of the largest number, if it is told of such numbers.
+        plain = all(together.is_plain for together, size in zip(self.together, share, strict=True) if size)
+        return self.vectors.is_finite and plain and bool(share.sum() * 100 < float(np.finfo(np.float32).max) / 4)
 
 
 Arrays = Mapping[str, NDArray[np.generic]]
