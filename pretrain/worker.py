@@ -159,11 +159,13 @@ def _task(
             parameter.copy_(tensors[f"first.{name}"])
     histories = Histories.of(graph, domains, with_valid=False)
     limit = -(-config.valid_users // world.size)
+    # As many steps as one process takes: each gives its part of a batch.
+    batch = replace(config.fit, batch_size=-(-config.fit.batch_size // world.size))
     # Cold items were blanked where the tables were made.
     task = SharedTask(
         encoder,
         graph,
-        replace(config, cold_items=False),
+        replace(config, cold_items=False, fit=batch),
         Validation(graph, histories, limit=limit, seed=seed, popularity=config.popularity * config.temperature),
         seed,
     )
