@@ -351,6 +351,8 @@ def test_formats() -> None:
     assert formats.seconds(64.2) == "1 min 04 s"
     assert formats.seconds(0.31) == "0.3 s"
     assert formats.signed(-0.00123) == "\N{MINUS SIGN}0.0012"
+    assert formats.gain(31.04, 2.56, 1) == "+31.0 \N{PLUS-MINUS SIGN} 2.6"
+    assert (formats.gain(-0.5, None, 1), formats.gain(None, 0.1)) == ("\N{MINUS SIGN}0.5", formats.ABSENT)
     assert (formats.percent(0.0042), formats.percent(0.139), formats.percent(0)) == ("0.42 %", "13.9 %", "0.0 %")
     assert (formats.plain(True), formats.plain([]), formats.plain(None)) == ("yes", "none", formats.ABSENT)
     assert formats.score(None) == formats.count("many") == formats.ABSENT

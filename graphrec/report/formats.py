@@ -26,9 +26,10 @@ def signed(value: Any, digits: int = 4) -> str:
     return f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}") if is_number(value) else ABSENT
 
 
-def gain(value: Any, error: Any) -> str:
-    """Return a difference with its standard error."""
-    return f"{signed(value)} \N{PLUS-MINUS SIGN} {score(error)}" if is_number(value) else ABSENT
+def gain(value: Any, error: Any, digits: int = 4) -> str:
+    """Return a difference with its standard error, if there is one."""
+    beside = f" \N{PLUS-MINUS SIGN} {number(error, digits)}" if is_number(error) else ""
+    return f"{signed(value, digits)}{beside}" if is_number(value) else ABSENT
 
 
 def change(value: Any) -> str:

@@ -40,7 +40,7 @@ def _trials(summary: JSON) -> JSON:
                 _name(t.get("domains", [])),
                 formats.score(t["value"]),
                 formats.score(t.get("standard_error")),
-                formats.signed(t.get("gain"), 1),
+                formats.gain(t.get("gain"), t.get("gain_error"), 1),
                 is_chosen,
             )
             for t, is_chosen, _ in marked
