@@ -15,6 +15,7 @@ With `--anchor` LightGCN (`lightgcn.py`, one seed) stands beside the baselines.
 """
 
 import argparse
+import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -93,6 +94,7 @@ class World:
 
 def main() -> None:
     """Fill the cells that are missing, then print the table."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
     options = _arguments()
     if not options.print:
         world = World.of(options.set, options.override)
