@@ -53,7 +53,7 @@ def main() -> None:
     lines = path.read_text().splitlines(keepends=True) if path.exists() else []
     path.write_text("".join(line for line in lines if line.endswith("\n")))
     done = [json.loads(line) for line in path.read_text().splitlines()]
-    seeds = FROZEN_SEEDS[: options.seeds] if options.kind != "large" else range(options.seeds)
+    seeds = FROZEN_SEEDS[: options.seeds] if options.kind != "large" else range(options.first, options.first + options.seeds)
     for seed in seeds:
         if seed not in {row["seed"] for row in done}:
             done.append(world(options.kind, seed, disjoint=options.disjoint, overrides=options.set))
@@ -158,6 +158,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=sys.modules[__name__].__doc__.splitlines()[0])
     parser.add_argument("kind", choices=KINDS)
     parser.add_argument("--seeds", type=int, default=30)
+    parser.add_argument("--first", type=int, default=0, help="First seed.")
     parser.add_argument("--disjoint", action="store_true", help="No user in two domains: entities are the only bridge.")
     parser.add_argument("--set", nargs="*", default=[], help="Options of the run, KEY=VALUE.")
     parser.add_argument("--out", type=Path, default=Path("runs/bench/transfer"))
