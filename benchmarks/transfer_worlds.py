@@ -53,7 +53,8 @@ def main() -> None:
     lines = path.read_text().splitlines(keepends=True) if path.exists() else []
     path.write_text("".join(line for line in lines if line.endswith("\n")))
     done = [json.loads(line) for line in path.read_text().splitlines()]
-    seeds = FROZEN_SEEDS[: options.seeds] if options.kind != "large" else range(options.first, options.first + options.seeds)
+    asked = range(options.first, options.first + options.seeds)
+    seeds = asked if options.kind == "large" else FROZEN_SEEDS[asked.start : asked.stop]
     for seed in seeds:
         if seed not in {row["seed"] for row in done}:
             done.append(world(options.kind, seed, disjoint=options.disjoint, overrides=options.set))
