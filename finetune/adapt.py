@@ -18,7 +18,7 @@ from finetune.channels import COUNTS, OWN, POPULARITY, Parts, View, joined, stre
 from finetune.config import AdaptConfig
 from finetune.cross import Counts
 from finetune.evidence import Evidence, HeldOut, Subset, counts_of, crosses_of, past_of, share_without
-from finetune.guard import ALL_DOMAINS, CHOSEN, TARGET_ONLY, Decision, guard, surely_better
+from finetune.guard import ALL_DOMAINS, CHOSEN, TARGET_ONLY, Decision, guard, worth_more
 from finetune.model import Transfer, new_encoder
 from finetune.target import Target
 from finetune.task import TransferTask, fit_own
@@ -93,7 +93,7 @@ def adapt(
 ) -> Adapted:
     """Fit the candidates, let the guard decide, and encode users and items for the test.
 
-    What goes together is counted item by item only where validation is sure that this is better than vectors alone.
+    What goes together is counted item by item where that gains more than its standard error on validation.
     `arrays` holds what `hybrid_scorer` reads of the shipped model, of each guard (`target_only.user`, ...) and of what
     would ship as vectors alone (`vectors.user`, ...): the history is train and validation events, the last column
     popularity. `train.item` and `full.item` are the unit vectors of the target's own items, by history, for later
@@ -109,12 +109,7 @@ def adapt(
     alone, reason = final[decision.shipped], decision.reason
     if evidence is not None and (counting := fitting.counting(candidates, evidence)):
         theirs = fitting.decision(counting)
-        better, told = surely_better(
-            counting[theirs.shipped].held_out,
-            candidates[decision.shipped].held_out,
-            samples=config.bootstrap,
-            seed=seed,
-        )
+        better, told = worth_more(counting[theirs.shipped].held_out, candidates[decision.shipped].held_out)
         if better:
             final = (
                 {name: c.fitted for name, c in counting.items()}

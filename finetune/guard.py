@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from finetune.evidence import HeldOut
+from finetune.task import CUTOFF, gain
 from graphrec.core.types import JSON
 from graphrec.metrics.compare import Bootstrap
 from graphrec.metrics.measures import Values
@@ -60,11 +61,14 @@ def guard(candidates: Mapping[str, HeldOut], *, samples: int, seed: int) -> Deci
     return Decision(TARGET_ONLY, f"{said}All domains are not surely better than none: {over}.", rows)
 
 
-def surely_better(one: HeldOut, other: HeldOut, *, samples: int, seed: int) -> tuple[bool, str]:
-    """Return whether validation is sure, by NDCG@10 alone, that `one` is better than `other`, and by how much."""
-    drawn = Bootstrap.draw({"one": one.ndcg, "other": other.ndcg}, seed, samples)
-    gain, least = drawn.difference("one", "other").mean, drawn.at_least("one", "other")
-    return _enough(one.ndcg, other.ndcg) and least > 0, f"NDCG@10 {gain:+.4f}, at least {least:+.4f}"
+def worth_more(one: HeldOut, other: HeldOut) -> tuple[bool, str]:
+    """Return whether `one` gains more NDCG@10 than `other`, the simpler one, by over a standard error, and how much.
+
+    The one-standard-error rule (Breiman et al. 1984): nothing is promised here, so that it need not be sure.
+    """
+    mean, error = gain(one.ndcg, other.ndcg)
+    told = f"NDCG@{CUTOFF} {mean:+.4f} \N{PLUS-MINUS SIGN} {error:.4f}"
+    return _enough(one.ndcg, other.ndcg) and mean > error, told
 
 
 @dataclass(frozen=True)

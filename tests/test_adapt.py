@@ -9,7 +9,7 @@ from scipy.sparse import csr_array
 
 from finetune.adapt import adapt, subsets
 from finetune.evidence import Evidence, HeldOut, counts_of
-from finetune.guard import ALL_DOMAINS, CHOSEN, TARGET_ONLY, guard
+from finetune.guard import ALL_DOMAINS, CHOSEN, TARGET_ONLY, guard, worth_more
 from finetune.target import Target, target_graph
 from finetune.task import BASE, fit_own
 from graphrec.core.tracking import NullTracker
@@ -294,6 +294,16 @@ def test_a_gain_within_the_noise_does_not_ship():
     noise = RNG.normal(size=400)
     noise += 0.5 * noise.std() / 20 - noise.mean()  # half a standard error above zero
     assert decided({TARGET_ONLY: LOW, ALL_DOMAINS: LOW + noise}).shipped == TARGET_ONLY
+
+
+@pytest.mark.parametrize(("errors", "taken"), [(1.1, True), (0.9, False), (-3.0, False)])
+def test_what_is_less_simple_must_gain_more_than_a_standard_error(errors, taken):
+    noise = RNG.normal(size=400)
+    more = noise - noise.mean() + errors * noise.std(ddof=1) / 20
+    better, told = worth_more(HeldOut(LOW + more), HeldOut(LOW))
+    assert better is taken and told == f"NDCG@10 {more.mean():+.4f} ± {noise.std(ddof=1) / 20:.4f}"
+    # A gain that nine users alone have is none, however sure.
+    assert worth_more(HeldOut(LOW[:9] + 0.1), HeldOut(LOW[:9]))[0] is False
 
 
 @pytest.mark.parametrize(("mean", "ships"), [(0.01, ALL_DOMAINS), (-0.01, TARGET_ONLY)])
