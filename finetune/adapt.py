@@ -74,6 +74,20 @@ class Candidate:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Counting:
+    """Candidates that count what goes together item by item, at one saturation, and which of them ships."""
+
+    candidates: Mapping[str, Candidate]
+    saturation: float
+    decision: Decision
+
+    @property
+    def held_out(self) -> HeldOut:
+        """What validation says of the one that ships."""
+        return self.candidates[self.decision.shipped].held_out
+
+
+@dataclass(frozen=True, kw_only=True)
 class Adapted:
     """What adapt gives. `arrays` are the tensors of `adapted.safetensors` by name."""
 
@@ -107,16 +121,12 @@ def adapt(
     if config.refit:
         final = fitting.final(first.best_epoch, candidates, evidence.ridge if evidence else 1.0)
     alone, reason = final[decision.shipped], decision.reason
-    if evidence is not None and (counting := fitting.counting(candidates, evidence)):
-        theirs = fitting.decision(counting)
-        better, told = worth_more(counting[theirs.shipped].held_out, candidates[decision.shipped].held_out)
+    counting = fitting.counting(candidates, evidence) if evidence is not None else None
+    if counting is not None:
+        better, told = worth_more(counting.held_out, candidates[decision.shipped].held_out)
         if better:
-            final = (
-                {name: c.fitted for name, c in counting.items()}
-                if not config.refit
-                else fitting.recounted(final, counting)
-            )
-            candidates, decision = counting, theirs
+            candidates, decision = counting.candidates, counting.decision
+            final = fitting.recounted(final, counting) if config.refit else {n: c.fitted for n, c in candidates.items()}
         how = "also" if better else "not"
         reason = f"{decision.reason} What goes together is {how} counted item by item: {told} over vectors."
     shipped = decision.shipped
@@ -248,12 +258,24 @@ class Fitting:
             )
         return found, evidence
 
-    def counting(self, candidates: Mapping[str, Candidate], evidence: Evidence) -> dict[str, Candidate]:
-        """Return the candidates with what goes together counted item by item; nothing where nothing does."""
+    def counting(self, candidates: Mapping[str, Candidate], evidence: Evidence) -> Counting | None:
+        """Return the candidates with what goes together counted item by item; None where nothing does.
+
+        Of the saturations the one with which what ships has the greatest NDCG@10 on validation.
+        """
         counts = counts_of(self.target, TRAIN, self.config.evidence)
+        if not counts:
+            return None
+        tried = (self._counting(candidates, evidence, counts, value) for value in self.config.evidence.saturations)
+        return max(tried, key=lambda found: found.held_out.ndcg.mean())
+
+    def _counting(
+        self, candidates: Mapping[str, Candidate], evidence: Evidence, counts: Mapping[str, Counts], saturation: float
+    ) -> Counting:
+        counts = {name: found.saturated(saturation) for name, found in counts.items()}
         made: dict[str, Candidate] = {}
         told: dict[int, Evidence] = {}
-        for name, candidate in candidates.items() if counts else ():
+        for name, candidate in candidates.items():
             model = candidate.fitted
             parts, key = replace(model.parts, counts=counts), id(model.encoder)
             if key not in told:
@@ -262,12 +284,14 @@ class Fitting:
             if candidate.held_out.likelihood is None:
                 held_out = replace(held_out, likelihood=None)
             made[name] = replace(candidate, fitted=model.counting(counts, weight), held_out=held_out)
-        return made
+        return Counting(candidates=made, saturation=saturation, decision=self.decision(made))
 
-    def recounted(self, final: Mapping[str, Fitted], counting: Mapping[str, Candidate]) -> dict[str, Fitted]:
+    def recounted(self, final: Mapping[str, Fitted], counting: Counting) -> dict[str, Fitted]:
         """Return the models in `final` with counts of all events too, and the weights that validation chose."""
-        counts = counts_of(self.target, FULL, self.config.evidence)
-        return {name: final[name].counting(counts, candidate.fitted.weight) for name, candidate in counting.items()}
+        every = counts_of(self.target, FULL, self.config.evidence)
+        counts = {name: found.saturated(counting.saturation) for name, found in every.items()}
+        chosen = counting.candidates.items()
+        return {name: final[name].counting(counts, candidate.fitted.weight) for name, candidate in chosen}
 
     def decision(self, candidates: Mapping[str, Candidate]) -> Decision:
         """Let the guard choose among `candidates`."""

@@ -44,6 +44,13 @@ class EvidenceConfig:
     neighbours: int = option(
         default=100, ge=1, help="Items of the target, at most, that an item goes together with, counted item by item."
     )
+    saturations: tuple[float, ...] = option(
+        default=(0.1, 9.0),
+        gt=0,
+        min_length=1,
+        help="How soon more of what goes together says no more, log(1 + value * count), a usual count being 1, to "
+        "choose from on validation; small values hardly bend.",
+    )
     cross_rank: int = option(
         default=64, ge=4, help="Dimensions of the vectors that say which items of a source go with which."
     )

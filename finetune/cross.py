@@ -7,12 +7,13 @@ popular items damped. Views say what kind of user somebody is in the source, thi
 It comes in two shapes:
 
     Cross    C ~ U s V', its largest singular triplets, scaled to a usual spread of 1: vectors that can be exported
-    Counts   log(1 + 9 s / usual s), of each item of the source the closest items of the target: sparse, item by item;
+    Counts   log(1 + a s / usual s), of each item of the source the closest items of the target: sparse, item by item;
              C is divided by the popularity of its items, among users in both, to the power .2, as in RP3beta
              (Paudel et al. 2016)
 
-A choice is a matter of odds, so that twice the count is not twice the reason: hence the logarithm. Counts know what was
-had together, however rare; vectors guess at what might be, which serves who has had little.
+With a small `a` twice the count is twice the reason, with a large one any count is nearly as good as another; which it
+is depends on the data, and validation chooses. Counts know what was had together, however rare; vectors guess at what
+might be, which serves who has had little.
 """
 
 from dataclasses import dataclass
@@ -25,8 +26,6 @@ from graphrec.baselines.neighbours import nearest
 from graphrec.core.types import BoolArray, FloatArray
 from graphrec.metrics.scorers import Together
 
-_SHARPNESS = 9.0
-"""Of the counts before the logarithm, a usual one being 1."""
 _BETA = 0.2
 """Power of the popularity of an item that its counts are divided by."""
 _FEWEST, _SAMPLE = 3, 256
@@ -35,7 +34,7 @@ _NOTHING = 1e-4
 
 @dataclass(frozen=True)
 class Counts:
-    """`weight` is [items of the source, items of the target], sparse; see the top of this module."""
+    """`weight` is [items of the source, items of the target], sparse, a usual s being 1; see the top of this module."""
 
     weight: csr_array
 
@@ -59,7 +58,11 @@ class Counts:
         usual = csr_array(_by_length(theirs[some]) @ counted).data
         if not usual.size:
             return None
-        return cls(csr_array(counted * np.float32(_SHARPNESS / usual.mean())))
+        return cls(csr_array(counted / np.float32(usual.mean())))
+
+    def saturated(self, saturation: float) -> "Counts":
+        """Return them times `saturation`, the `a` at the top of this module."""
+        return Counts(csr_array(self.weight * np.float32(saturation)))
 
     def together(self, theirs: csr_array) -> Together:
         """Return what goes with histories [num_rows, items of the source]."""

@@ -43,6 +43,8 @@ _POPULARITY = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0)
 """Weights of log(1 + events) to choose from, in nats."""
 _OWN = (0.0, 0.3, 0.6, 1.6)
 """Shares of the likelihood's weight of the own view to choose from."""
+_FAINT, _SURELY = 0.05, 2.0
+"""Of the own view's weight by train events, where it has none beside the other channels; standard errors."""
 _CLEARLY = 1.005
 _SAMPLE = 256
 """Users and items over which the size of a channel's scores is taken."""
@@ -242,18 +244,24 @@ class Evidence:
         # Below zero the best items would be some that are no candidates; without any popularity, who has nothing else
         # would be offered items in the order of their numbers.
         weight[place[POPULARITY]] = max(_POPULARITY[0], weight[place[POPULARITY]])
-        silent = weight[place[OWN]] <= 0 or not self.choices.features[columns[place[OWN]]].any()
+        # A weight that says less than its error does of whether the own view counts as it does in train events.
+        usual, own = self.past.usual[0], place[OWN]
+        silent = not self.choices.features[columns[own]].any() or (
+            weight[own] <= 0 and usual - weight[own] < _SURELY * found.error[own]
+        )
         if silent or len(self.choices) < _FEWEST:
-            weight[place[OWN]] = self.past.usual[0]
+            weight[own] = usual
+        size = weight[own] if weight[own] > 0 else _FAINT * usual
+        weight[own] = max(0.0, weight[own])
         if len(self.choices) < _FEWEST:
             weight[place[POPULARITY]] = max(_POPULARITY[0], self.past.usual[1])
             return weight
         best = self.choices.ndcg(self.choices.scores(dict(zip(columns, weight, strict=True))), CUTOFF)
         for kind in (POPULARITY,) if silent else (POPULARITY, OWN) * 2:
-            at, usual = place[kind], weight[place[kind]]
+            at = place[kind]
             others = self.choices.scores({c: w for c, w in zip(columns, weight, strict=True) if c != columns[at]})
             alone = self.choices.features[columns[at]]
-            for value in _POPULARITY if kind == POPULARITY else (share * usual for share in _OWN):
+            for value in _POPULARITY if kind == POPULARITY else (share * size for share in _OWN):
                 reached = self.choices.ndcg(others + np.float32(value) * alone, CUTOFF)
                 if reached > best * _CLEARLY:
                     best, weight[at] = reached, value

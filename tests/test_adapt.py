@@ -152,8 +152,8 @@ def test_items_without_an_event_are_found_by_their_knowledge(caplog):
     assert gap[True] > 2 * gap[False], "in the target's own space an item is where those of its parity are"
 
 
-@pytest.mark.parametrize("refit", [True, False])
-def test_what_goes_together_in_each_domain_is_counted_where_it_belongs(refit):
+@pytest.mark.parametrize(("refit", "saturation"), [(True, 9.0), (False, 0.1)])
+def test_what_goes_together_in_each_domain_is_counted_where_it_belongs(refit, saturation):
     # Views say nothing; what users had in A follows the taste that the target follows, what they had in B does not. Few
     # dimensions cannot hold it, counts can.
     target, test_item = world({"B": unrelated(0), "A": unrelated(1)})
@@ -163,7 +163,7 @@ def test_what_goes_together_in_each_domain_is_counted_where_it_belongs(refit):
     had = {"B": rng.random((NUM_USERS, 90)) < 0.1, "A": noisy >= -np.sort(-noisy, axis=1)[:, 9:10]}
     sources = {name: csr_array(value.astype(np.float32)) for name, value in had.items()}
     target = replace(target, elsewhere={TRAIN: sources, FULL: sources})
-    config = replace(ADAPT, refit=refit, evidence=replace(ADAPT.evidence, cross_rank=4))
+    config = replace(ADAPT, refit=refit, evidence=replace(ADAPT.evidence, cross_rank=4, saturations=(saturation,)))
     adapted = run(target, ("A",), config)
     arrays, everyone = adapted.arrays, np.arange(NUM_USERS)
     names = ["" if name == "new" else name for name in adapted.summary["together"]]
@@ -173,7 +173,8 @@ def test_what_goes_together_in_each_domain_is_counted_where_it_belongs(refit):
     assert hits(arrays, "", test_item) > hits(arrays, "vectors.", test_item)
     assert "also counted item by item" in adapted.summary["reason"]
     # By hand: vectors, and the counts of the history that the model was fitted on asked with all of a user's events.
-    counts = counts_of(target, FULL if refit else TRAIN, config.evidence)
+    every = counts_of(target, FULL if refit else TRAIN, config.evidence)
+    counts = {name: found.saturated(saturation) for name, found in every.items()}
     for prefix in ("", "target_only.", "all_domains."):
         want = arrays[f"{prefix}user"] @ arrays[f"{prefix}item"].T
         for name, value in zip(names, arrays[f"{prefix}share"], strict=True):
