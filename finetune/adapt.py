@@ -77,7 +77,7 @@ class Candidate:
 class Counting:
     """Candidates that count what goes together item by item, at one saturation, and which of them ships."""
 
-    candidates: Mapping[str, Candidate]
+    candidates: dict[str, Candidate]
     saturation: float
     decision: Decision
 
