@@ -1,7 +1,7 @@
 """The tables of `benchmarks.transfer`: cells, means by target and regime, and what the guard promised."""
 
 import statistics
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from graphrec.metrics.compare import Bootstrap
 
 OURS, ALONE, ALL, VECTORS = "graphrec", "target_only", "all_domains", "vectors"
 METRIC = "ndcg@10"
+_CLEARLY = 1.1
 
 
 def table(cells: Sequence[JSON]) -> str:
@@ -28,15 +29,14 @@ def table(cells: Sequence[JSON]) -> str:
         *(_row(key, found) for key, found in groups.items()),
         "",
         *_summary(cells),
+        f"- Beside the best baseline, seeds together: {_beside_baselines(groups.values(), named=True)}.",
+        f"- Cell by cell: {_beside_baselines(([row] for row in cells), named=False)}.",
     ]
     return "\n".join(lines)
 
 
 def _row(key: tuple[str, str, str], found: Sequence[JSON]) -> str:
-    names = [name for name in found[0]["models"] if all(name in row["models"] for row in found)]
-    means = {name: [statistics.mean(row["models"][name][METRIC]) for row in found] for name in names}
-    rivals = [name for name in means if name not in (OURS, ALONE, ALL, VECTORS)] or [ALONE]
-    best = max(rivals, key=lambda name: statistics.mean(means[name]))
+    means, best = _means(found)
     gain, low, high = _difference(found, OURS, best)
     shipped = _counted(row["shipped"] for row in found)
     chosen = _counted("+".join(row["chosen"]) or "none" for row in found)
@@ -51,6 +51,30 @@ def _row(key: tuple[str, str, str], found: Sequence[JSON]) -> str:
         chosen,
     ]
     return f"| {' | '.join(columns)} |"
+
+
+def _means(found: Sequence[JSON]) -> tuple[dict[str, list[float]], str]:
+    """Return the mean of each model in each of `found`, and the name of the best baseline."""
+    names = [name for name in found[0]["models"] if all(name in row["models"] for row in found)]
+    means = {name: [statistics.mean(row["models"][name][METRIC]) for row in found] for name in names}
+    rivals = [name for name in means if name not in (OURS, ALONE, ALL, VECTORS)] or [ALONE]
+    return means, max(rivals, key=lambda name: statistics.mean(means[name]))
+
+
+def _beside_baselines(groups: Iterable[Sequence[JSON]], *, named: bool) -> str:
+    """Return in how many of `groups` we stand above the best baseline, and below; and where clearly above."""
+    above = below = total = 0
+    clearly = []
+    for found in groups:
+        means, best = _means(found)
+        gain = _difference(found, OURS, best)
+        above, below, total = above + (gain[1] > 0), below + (gain[2] < 0), total + 1
+        ratio = statistics.mean(means[OURS]) / max(1e-12, statistics.mean(means[best]))
+        if ratio >= _CLEARLY:
+            clearly.append(f"{'-'.join(map(str, list(found[0]['cell'].values())[1:3]))} {ratio:.2f}")
+    told = f"significantly above in {above} of {total}, below in {below} (95 %, uncorrected)"
+    names = f": {', '.join(clearly)}" if named and clearly else ""
+    return f"{told}; at least {_CLEARLY:.2f} times it in {len(clearly)}{names}"
 
 
 def _difference(found: Sequence[JSON], ours: str, other: str) -> tuple[float, float, float]:
