@@ -18,7 +18,7 @@ from finetune.channels import COUNTS, OWN, POPULARITY, Parts, View, joined, stre
 from finetune.config import AdaptConfig
 from finetune.cross import Counts
 from finetune.evidence import Evidence, HeldOut, Subset, counts_of, crosses_of, past_of, share_without
-from finetune.guard import ALL_DOMAINS, CHOSEN, TARGET_ONLY, Decision, guard, worth_more
+from finetune.guard import ALL_DOMAINS, CHOSEN, TARGET_ONLY, Decision, guard, surely_better, worth_more
 from finetune.model import Transfer, new_encoder
 from finetune.target import Target
 from finetune.task import TransferTask, fit_own
@@ -74,7 +74,7 @@ class Candidate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Counting:
+class Counted:
     """Candidates that count what goes together item by item, at one saturation, and which of them ships."""
 
     candidates: dict[str, Candidate]
@@ -107,7 +107,8 @@ def adapt(
 ) -> Adapted:
     """Fit the candidates, let the guard decide, and encode users and items for the test.
 
-    What goes together is counted item by item where that gains more than its standard error on validation.
+    What goes together is counted item by item where that gains more than its standard error on validation, and brings
+    no source in that validation is not sure of.
     `arrays` holds what `hybrid_scorer` reads of the shipped model, of each guard (`target_only.user`, ...) and of what
     would ship as vectors alone (`vectors.user`, ...): the history is train and validation events, the last column
     popularity. `train.item` and `full.item` are the unit vectors of the target's own items, by history, for later
@@ -121,14 +122,21 @@ def adapt(
     if config.refit:
         final = fitting.final(first.best_epoch, candidates, evidence.ridge if evidence else 1.0)
     alone, reason = final[decision.shipped], decision.reason
-    counting = fitting.counting(candidates, evidence) if evidence is not None else None
-    if counting is not None:
-        better, told = worth_more(counting.held_out, candidates[decision.shipped].held_out)
+    saturation = None
+    if evidence is not None and (counted := fitting.counted(candidates, evidence)):
+        better, told = worth_more(counted.held_out, candidates[decision.shipped].held_out)
+        if better and decision.shipped == TARGET_ONLY and counted.decision.shipped != TARGET_ONLY:
+            # The guard has compared sources with the target that counts, not with the one that does not.
+            better, told = surely_better(counted.held_out, candidates[TARGET_ONLY].held_out, config.bootstrap, seed)
         if better:
-            candidates, decision = counting.candidates, counting.decision
-            final = fitting.recounted(final, counting) if config.refit else {n: c.fitted for n, c in candidates.items()}
-        how = "also" if better else "not"
-        reason = f"{decision.reason} What goes together is {how} counted item by item: {told} over vectors."
+            final = (
+                fitting.recounted(final, counted)
+                if config.refit
+                else {name: c.fitted for name, c in counted.candidates.items()}
+            )
+            candidates, decision, saturation = counted.candidates, counted.decision, counted.saturation
+        how = f"also counted item by item (saturation {saturation})" if better else "not counted item by item"
+        reason = f"{decision.reason} What goes together is {how}: {told} over vectors."
     shipped = decision.shipped
     used = {"": shipped} | {f"{name}.": name if name in final else TARGET_ONLY for name in (TARGET_ONLY, ALL_DOMAINS)}
     models = {prefix: final[name] for prefix, name in used.items()} | {"vectors.": alone}
@@ -148,6 +156,7 @@ def adapt(
         "gates": dict.fromkeys(target.sources, 0.0)
         | strength(channels, final[shipped].weight, len(some), target.num_items),
         "together": [name or target.domain for name in together],
+        "saturation": saturation,
         "best_epoch": {"base": first.best_epoch} | {name: c.epochs for name, c in candidates.items()},
         "popularity": {name: c.fitted.weight[POPULARITY] for name, c in candidates.items()},
         "refit": config.refit,
@@ -258,21 +267,23 @@ class Fitting:
             )
         return found, evidence
 
-    def counting(self, candidates: Mapping[str, Candidate], evidence: Evidence) -> Counting | None:
+    def counted(self, candidates: Mapping[str, Candidate], evidence: Evidence) -> Counted | None:
         """Return the candidates with what goes together counted item by item; None where nothing does.
 
-        Of the saturations the one with which what ships has the greatest NDCG@10 on validation.
+        Of the saturations the first with which what ships has the greatest NDCG@10 on validation.
         """
         counts = counts_of(self.target, TRAIN, self.config.evidence)
         if not counts:
             return None
-        tried = (self._counting(candidates, evidence, counts, value) for value in self.config.evidence.saturations)
+        tried = (
+            self._counted(candidates, evidence, _saturated(counts, value), value)
+            for value in self.config.evidence.saturations
+        )
         return max(tried, key=lambda found: found.held_out.ndcg.mean())
 
-    def _counting(
+    def _counted(
         self, candidates: Mapping[str, Candidate], evidence: Evidence, counts: Mapping[str, Counts], saturation: float
-    ) -> Counting:
-        counts = {name: found.saturated(saturation) for name, found in counts.items()}
+    ) -> Counted:
         made: dict[str, Candidate] = {}
         told: dict[int, Evidence] = {}
         for name, candidate in candidates.items():
@@ -284,14 +295,12 @@ class Fitting:
             if candidate.held_out.likelihood is None:
                 held_out = replace(held_out, likelihood=None)
             made[name] = replace(candidate, fitted=model.counting(counts, weight), held_out=held_out)
-        return Counting(candidates=made, saturation=saturation, decision=self.decision(made))
+        return Counted(candidates=made, saturation=saturation, decision=self.decision(made))
 
-    def recounted(self, final: Mapping[str, Fitted], counting: Counting) -> dict[str, Fitted]:
+    def recounted(self, final: Mapping[str, Fitted], counted: Counted) -> dict[str, Fitted]:
         """Return the models in `final` with counts of all events too, and the weights that validation chose."""
-        every = counts_of(self.target, FULL, self.config.evidence)
-        counts = {name: found.saturated(counting.saturation) for name, found in every.items()}
-        chosen = counting.candidates.items()
-        return {name: final[name].counting(counts, candidate.fitted.weight) for name, candidate in chosen}
+        counts = _saturated(counts_of(self.target, FULL, self.config.evidence), counted.saturation)
+        return {name: final[name].counting(counts, c.fitted.weight) for name, c in counted.candidates.items()}
 
     def decision(self, candidates: Mapping[str, Candidate]) -> Decision:
         """Let the guard choose among `candidates`."""
@@ -349,6 +358,10 @@ class Fitting:
         )
         maps = dict(begun.parts.maps) | model.maps
         return replace(begun, encoder=model.encoder, parts=replace(begun.parts, maps=maps)), result
+
+
+def _saturated(counts: Mapping[str, Counts], saturation: float) -> dict[str, Counts]:
+    return {name: replace(found, saturation=saturation) for name, found in counts.items()}
 
 
 def _joined(first: list[JSON], second: list[JSON]) -> list[JSON]:

@@ -48,8 +48,8 @@ class EvidenceConfig:
         default=(0.1, 9.0),
         gt=0,
         min_length=1,
-        help="How soon more of what goes together says no more, log(1 + value * count), a usual count being 1, to "
-        "choose from on validation; small values hardly bend.",
+        help="Values of a in log(1 + a * count), a usual count being 1, to choose from on validation: a small one "
+        "hardly bends, with a large one more soon says no more (adapt).",
     )
     cross_rank: int = option(
         default=64, ge=4, help="Dimensions of the vectors that say which items of a source go with which."

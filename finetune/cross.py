@@ -34,9 +34,13 @@ _NOTHING = 1e-4
 
 @dataclass(frozen=True)
 class Counts:
-    """`weight` is [items of the source, items of the target], sparse, a usual s being 1; see the top of this module."""
+    """`weight` is [items of the source, items of the target], sparse, a usual s being 1; see the top of this module.
+
+    `saturation` is the `a` there.
+    """
 
     weight: csr_array
+    saturation: float = 1.0
 
     @classmethod
     def of(cls, theirs: csr_array, own: csr_array, neighbours: int) -> "Counts | None":
@@ -58,15 +62,13 @@ class Counts:
         usual = csr_array(_by_length(theirs[some]) @ counted).data
         if not usual.size:
             return None
-        return cls(csr_array(counted / np.float32(usual.mean())))
-
-    def saturated(self, saturation: float) -> "Counts":
-        """Return them times `saturation`, the `a` at the top of this module."""
-        return Counts(csr_array(self.weight * np.float32(saturation)))
+        return cls(csr_array(counted * np.float32(1 / usual.mean())))
 
     def together(self, theirs: csr_array) -> Together:
         """Return what goes with histories [num_rows, items of the source]."""
-        return Together(_by_length(theirs), self.weight)
+        history = _by_length(theirs)
+        history.data *= np.float32(self.saturation)
+        return Together(history, self.weight)
 
 
 @dataclass(frozen=True)

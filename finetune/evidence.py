@@ -41,10 +41,12 @@ Subset = tuple[str, ...]
 _FOLDS, _FEWEST = 5, 20
 _POPULARITY = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.8, 1.2, 2.0)
 """Weights of log(1 + events) to choose from, in nats."""
-_OWN = (0.0, 0.3, 0.6, 1.6)
+_OWN = (0.0, 0.3, 0.6, 1.0, 1.6)
 """Shares of the likelihood's weight of the own view to choose from."""
-_FAINT, _SURELY = 0.05, 2.0
-"""Of the own view's weight by train events, where it has none beside the other channels; standard errors."""
+_USUAL = (0.03, 0.1, 0.3, 1.0)
+"""Where that weight is none: shares of what it is by train events."""
+_ERRORS = 2.0
+"""Standard errors within which validation cannot tell no weight from that by train events."""
 _CLEARLY = 1.005
 _SAMPLE = 256
 """Users and items over which the size of a channel's scores is taken."""
@@ -244,16 +246,13 @@ class Evidence:
         # Below zero the best items would be some that are no candidates; without any popularity, who has nothing else
         # would be offered items in the order of their numbers.
         weight[place[POPULARITY]] = max(_POPULARITY[0], weight[place[POPULARITY]])
-        # A weight that says less than its error does of whether the own view counts as it does in train events.
         usual, own = self.past.usual[0], place[OWN]
-        silent = not self.choices.features[columns[own]].any() or (
-            weight[own] <= 0 and usual - weight[own] < _SURELY * found.error[own]
-        )
-        if silent or len(self.choices) < _FEWEST:
-            weight[own] = usual
-        size = weight[own] if weight[own] > 0 else _FAINT * usual
-        weight[own] = max(0.0, weight[own])
-        if len(self.choices) < _FEWEST:
+        few, cold = len(self.choices) < _FEWEST, not self.choices.features[columns[own]].any()
+        # Train events say what the own view counts for where validation cannot: it must not be lost by chance.
+        silent = few or cold or (weight[own] <= 0 and usual - weight[own] < _ERRORS * found.error[own])
+        tried = [share * weight[own] for share in _OWN] if weight[own] > 0 else [share * usual for share in _USUAL]
+        weight[own] = usual if silent else max(0.0, weight[own])
+        if few:
             weight[place[POPULARITY]] = max(_POPULARITY[0], self.past.usual[1])
             return weight
         best = self.choices.ndcg(self.choices.scores(dict(zip(columns, weight, strict=True))), CUTOFF)
@@ -261,7 +260,7 @@ class Evidence:
             at = place[kind]
             others = self.choices.scores({c: w for c, w in zip(columns, weight, strict=True) if c != columns[at]})
             alone = self.choices.features[columns[at]]
-            for value in _POPULARITY if kind == POPULARITY else (share * size for share in _OWN):
+            for value in _POPULARITY if kind == POPULARITY else tried:
                 reached = self.choices.ndcg(others + np.float32(value) * alone, CUTOFF)
                 if reached > best * _CLEARLY:
                     best, weight[at] = reached, value

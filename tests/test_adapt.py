@@ -7,9 +7,10 @@ import polars as pl
 import pytest
 from scipy.sparse import csr_array
 
-from finetune.adapt import adapt, subsets
+from finetune.adapt import Counted, Fitting, adapt, subsets
 from finetune.evidence import Evidence, HeldOut, counts_of
-from finetune.guard import ALL_DOMAINS, CHOSEN, TARGET_ONLY, guard, worth_more
+from finetune.guard import ALL_DOMAINS, CHOSEN, TARGET_ONLY, Decision, guard, worth_more
+from finetune.logit import Logit
 from finetune.target import Target, target_graph
 from finetune.task import BASE, fit_own
 from graphrec.core.tracking import NullTracker
@@ -152,17 +153,21 @@ def test_items_without_an_event_are_found_by_their_knowledge(caplog):
     assert gap[True] > 2 * gap[False], "in the target's own space an item is where those of its parity are"
 
 
-@pytest.mark.parametrize(("refit", "saturation"), [(True, 9.0), (False, 0.1)])
-def test_what_goes_together_in_each_domain_is_counted_where_it_belongs(refit, saturation):
-    # Views say nothing; what users had in A follows the taste that the target follows, what they had in B does not. Few
-    # dimensions cannot hold it, counts can.
+def counting_world():
+    """Views say nothing; what users had in A follows the taste that the target follows, what they had in B does not."""
     target, test_item = world({"B": unrelated(0), "A": unrelated(1)})
     rng = np.random.default_rng(5)
     taste = unit(np.random.default_rng(0).normal(size=(NUM_USERS, TASTE)))
     noisy = 8 * taste @ unit(rng.normal(size=(80, TASTE))).T + rng.gumbel(size=(NUM_USERS, 80))
     had = {"B": rng.random((NUM_USERS, 90)) < 0.1, "A": noisy >= -np.sort(-noisy, axis=1)[:, 9:10]}
     sources = {name: csr_array(value.astype(np.float32)) for name, value in had.items()}
-    target = replace(target, elsewhere={TRAIN: sources, FULL: sources})
+    return replace(target, elsewhere={TRAIN: sources, FULL: sources}), test_item
+
+
+@pytest.mark.parametrize(("refit", "saturation"), [(True, 9.0), (False, 0.1)])
+def test_what_goes_together_in_each_domain_is_counted_where_it_belongs(refit, saturation):
+    # Few dimensions cannot hold it, counts can.
+    target, test_item = counting_world()
     config = replace(ADAPT, refit=refit, evidence=replace(ADAPT.evidence, cross_rank=4, saturations=(saturation,)))
     adapted = run(target, ("A",), config)
     arrays, everyone = adapted.arrays, np.arange(NUM_USERS)
@@ -173,8 +178,9 @@ def test_what_goes_together_in_each_domain_is_counted_where_it_belongs(refit, sa
     assert hits(arrays, "", test_item) > hits(arrays, "vectors.", test_item)
     assert "also counted item by item" in adapted.summary["reason"]
     # By hand: vectors, and the counts of the history that the model was fitted on asked with all of a user's events.
+    assert adapted.summary["saturation"] == saturation
     every = counts_of(target, FULL if refit else TRAIN, config.evidence)
-    counts = {name: found.saturated(saturation) for name, found in every.items()}
+    counts = {name: replace(found, saturation=saturation) for name, found in every.items()}
     for prefix in ("", "target_only.", "all_domains."):
         want = arrays[f"{prefix}user"] @ arrays[f"{prefix}item"].T
         for name, value in zip(names, arrays[f"{prefix}share"], strict=True):
@@ -182,6 +188,57 @@ def test_what_goes_together_in_each_domain_is_counted_where_it_belongs(refit, sa
         assert hybrid_scorer(arrays, prefix).score(everyone) == pytest.approx(want, abs=1e-4)
     alone = dict(zip(names, arrays["target_only.share"], strict=True))
     assert not any(value for name, value in alone.items() if name) and not arrays["vectors.share"].any()
+
+
+def test_validation_chooses_how_counts_bend():
+    target, _ = counting_world()
+    evidence, found = replace(ADAPT.evidence, cross_rank=4), {}
+    for asked in ((0.01,), (1000.0,), (0.01, 1000.0), (1000.0, 0.01)):
+        config = replace(ADAPT, refit=False, evidence=replace(evidence, saturations=asked))
+        summary = run(target, ("A",), config).summary
+        rows = {row["name"]: row["valid_ndcg10"] for row in summary["candidates"]}
+        found[asked] = summary["saturation"], rows[summary["shipped"]]
+    alone = {asked[0]: value for asked, (_, value) in found.items() if len(asked) == 1}
+    best = max(alone, key=lambda value: alone[value])
+    assert alone[best] > min(alone.values())
+    assert all(found[asked] == (best, alone[best]) for asked in found if len(asked) == 2)
+
+
+@pytest.mark.parametrize(("errors", "ships"), [(1.5, TARGET_ONLY), (4.0, ALL_DOMAINS)])
+def test_counts_bring_in_no_source_that_validation_is_not_sure_of(errors, ships, monkeypatch):
+    target, _ = world({"B": unrelated(0), "C": unrelated(1)})
+
+    def counted(self, candidates, _):
+        plain = candidates[TARGET_ONLY].held_out.ndcg
+        noise = np.random.default_rng(0).normal(size=len(plain)) / 100
+        more = noise - noise.mean() + errors * noise.std(ddof=1) / np.sqrt(len(plain))
+        made = candidates | {ALL_DOMAINS: replace(candidates[ALL_DOMAINS], held_out=HeldOut(plain + more))}
+        return Counted(candidates=made, saturation=9.0, decision=Decision(ALL_DOMAINS, "Sources.", []))
+
+    monkeypatch.setattr(Fitting, "counted", counted)
+    adapted = run(target, (), replace(ADAPT, refit=False))
+    assert adapted.shipped == ships
+    assert ("also counted" if ships == ALL_DOMAINS else "not counted") in adapted.summary["reason"]
+
+
+@pytest.mark.parametrize(
+    ("weight", "error", "kept"),
+    [(-0.5, 0.1, False), (-0.5, np.inf, True), (-0.5, 100.0, True), (0.0, 0.1, False), (1e-6, 0.1, False)],
+)
+def test_an_own_view_without_weight_is_kept_where_validation_cannot_tell(weight, error, kept):
+    target, _ = world({"A": relevant()})
+    with Workspace.temporary() as space:
+        encoder, _ = fit_own(target, ADAPT.model, ADAPT.fit, seed=1, workspace=space, tracker=NullTracker())
+    evidence = Evidence.of(encoder, target, ADAPT.evidence, 1)
+    fit = Logit(weight=np.array([weight, 0.3]), error=np.array([error, 0.1]), value=np.zeros(len(evidence.choices)))
+    usual, (own, _) = evidence.past.usual[0], evidence._settled(fit, (0, 1))
+    assert usual > 0
+    if kept:
+        assert own == usual
+    else:
+        # Else NDCG@10 says, of a few values, and none that the others would not have had.
+        shares = (0.0, 0.3, 0.6, 1.0, 1.6) if weight > 0 else (0.0, 0.03, 0.1, 0.3, 1.0)
+        assert any(own == pytest.approx(share * (weight if weight > 0 else usual)) for share in shares)
 
 
 def test_nothing_relevant_ships_target_only():
@@ -302,9 +359,12 @@ def test_what_is_less_simple_must_gain_more_than_a_standard_error(errors, taken)
     noise = RNG.normal(size=400)
     more = noise - noise.mean() + errors * noise.std(ddof=1) / 20
     better, told = worth_more(HeldOut(LOW + more), HeldOut(LOW))
-    assert better is taken and told == f"NDCG@10 {more.mean():+.4f} ± {noise.std(ddof=1) / 20:.4f}"
-    # A gain that nine users alone have is none, however sure.
-    assert worth_more(HeldOut(LOW[:9] + 0.1), HeldOut(LOW[:9]))[0] is False
+    assert better is taken and told == f"NDCG@10 {more.mean():+.4f}, standard error {noise.std(ddof=1) / 20:.4f}"
+
+
+def test_a_gain_that_nine_users_alone_have_is_none():
+    better, told = worth_more(HeldOut(LOW[:9] + 0.1), HeldOut(LOW[:9]))
+    assert not better and "fewer than 10 users" in told
 
 
 @pytest.mark.parametrize(("mean", "ships"), [(0.01, ALL_DOMAINS), (-0.01, TARGET_ONLY)])

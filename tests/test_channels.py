@@ -1,5 +1,7 @@
 """What scores are made of: items that go together, knowledge as a bridge, closed-form maps, the conditional logit."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -42,11 +44,12 @@ def test_counts_keep_the_closest_items(within):
     assert (kept.sum(axis=1) <= 3).all()
     assert (np.where(kept, cosine, np.inf).min(axis=1) >= np.where(kept, -np.inf, cosine).max(axis=1) - 1e-6).all()
     assert (cut.weight.toarray()[kept] / whole.weight.toarray()[kept]).std() < 1e-4, "the counts stay what they are"
-    # A usual score is one before it bends; a small saturation leaves it nearly straight.
+    assert whole.weight.dtype == np.float32
+    # A usual score is one before it bends.
     raw = theirs.toarray() @ weight / np.sqrt(np.maximum(theirs.sum(axis=1), 1))[:, None]
     assert raw[raw > 0].mean() == pytest.approx(1, rel=0.1)
     for saturation in (0.1, 9.0):
-        told = whole.saturated(saturation).together(theirs).told(np.arange(60))
+        told = replace(whole, saturation=saturation).together(theirs).told(np.arange(60))
         assert told.toarray() == pytest.approx(np.log1p(saturation * raw), rel=1e-4)
 
 
