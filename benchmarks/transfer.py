@@ -20,6 +20,7 @@ goes on; several processes may share the work by `--part i/n`.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import sys
@@ -45,6 +46,7 @@ from graphrec.baselines.config import BaselinesConfig
 from graphrec.baselines.registry import make_baseline
 from graphrec.cli.config import RunConfig, load_config
 from graphrec.cli.examples import example_folder
+from graphrec.core.config import without_paths
 from graphrec.core.progress import logger
 from graphrec.core.search import MemorySearch
 from graphrec.core.source import source_hash
@@ -150,6 +152,13 @@ class World:
         return cls(cell, config, graph, user, place, listed)
 
     @property
+    def options_hash(self) -> str:
+        """A hash of the options that what is measured depends on."""
+        config = self.config
+        told = json.dumps([without_paths(part) for part in (config.pretrain, config.select, config.adapt)])
+        return hashlib.sha256(told.encode()).hexdigest()[:12]
+
+    @property
     def sources(self) -> list[str]:
         """The domains that the configuration names, or all but the target."""
         named = self.config.sources or tuple(self.graph.catalog)
@@ -214,7 +223,7 @@ def main() -> None:
         world = World.of(cell, options) if missing else None
         for kind, path in missing.items():
             assert world is not None
-            code = [source_hash(stage)[:12] for stage in ("pretrain", "finetune")]
+            code = [source_hash(stage)[:12] for stage in ("pretrain", "finetune")] + [world.options_hash]
             _write(path, {"code": code, **asked[kind](world, options.out)})
     rows = [row for cell in cells if (row := _read(options.out, cell))]
     sys.stdout.write(table(rows) + "\n" if rows else "nothing measured yet\n")
