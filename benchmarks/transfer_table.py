@@ -96,6 +96,14 @@ def _summary(cells: Sequence[JSON]) -> Iterator[str]:
     yield f"- Cells {len(cells)}; significant losses against target-only (95 %, Bonferroni over cells): {names}."
     wins = sum(_difference([row], OURS, ALONE)[1] > 0 for row in cells)
     yield f"- Cells with a significant gain over target-only (95 %, uncorrected): {wins}."
+    counted = [row["models"] for row in cells if VECTORS in row["models"]]
+    gains = [statistics.mean(m[OURS][METRIC]) - statistics.mean(m[VECTORS][METRIC]) for m in counted if _differ(m)]
+    if len(gains) > 1:
+        error = statistics.stdev(gains) / len(gains) ** 0.5
+        yield (
+            f"- Counts ship in {len(gains)} cells: over vectors alone {statistics.mean(gains):+.4f}, standard error "
+            f"{error:.4f} over cells; better in {sum(gain > 0 for gain in gains)}."
+        )
     seconds: dict[str, list[float]] = {}
     for row in cells:
         for name, value in row["seconds"].items():
@@ -113,6 +121,10 @@ def _summary(cells: Sequence[JSON]) -> Iterator[str]:
     judged = [row for row in cells if row.get("oracle")]
     if judged:
         yield from _regret(judged)
+
+
+def _differ(models: Mapping[str, Mapping[str, list[float]]]) -> bool:
+    return models[OURS][METRIC] != models[VECTORS][METRIC]
 
 
 def _loses(row: JSON, cells: int) -> bool:
