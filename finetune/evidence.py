@@ -254,6 +254,8 @@ class Evidence:
         weight[own] = usual if silent else max(0.0, weight[own])
         if few:
             weight[place[POPULARITY]] = max(_POPULARITY[0], self.past.usual[1])
+            # A handful of choices is no reason to put what nobody has had before all else.
+            weight[[at for at, column in enumerate(columns) if self.channels[column].kind == NEW]] = 0.0
             return weight
         best = self.choices.ndcg(self.choices.scores(dict(zip(columns, weight, strict=True))), CUTOFF)
         for kind in (POPULARITY,) if silent else (POPULARITY, OWN) * 2:

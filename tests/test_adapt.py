@@ -8,6 +8,7 @@ import pytest
 from scipy.sparse import csr_array
 
 from finetune.adapt import Counted, Fitting, adapt, subsets
+from finetune.channels import NEW, Vectors
 from finetune.evidence import Evidence, HeldOut, counts_of
 from finetune.guard import ALL_DOMAINS, CHOSEN, TARGET_ONLY, Decision, guard, worth_more
 from finetune.logit import Logit
@@ -239,6 +240,19 @@ def test_an_own_view_without_weight_is_kept_where_validation_cannot_tell(weight,
         # Else NDCG@10 says, of a few values, and none that the others would not have had.
         shares = (0.0, 0.3, 0.6, 1.0, 1.6) if weight > 0 else (0.0, 0.03, 0.1, 0.3, 1.0)
         assert any(own == pytest.approx(share * (weight if weight > 0 else usual)) for share in shares)
+
+
+@pytest.mark.parametrize(("asked", "first"), [(8, 0.0), (200, 5.8)])
+def test_a_handful_of_choices_puts_no_new_item_first(asked, first):
+    target, _ = world({"A": relevant()})
+    with Workspace.temporary() as space:
+        encoder, _ = fit_own(target, ADAPT.model, ADAPT.fit, seed=1, workspace=space, tracker=NullTracker())
+    evidence = Evidence.of(encoder, target, ADAPT.evidence, 1)
+    new = Vectors(kind=NEW, source="", user=np.ones((1, 1), np.float32), item=np.ones((1, 1), np.float32))
+    some = evidence.choices.where(np.arange(len(evidence.choices)) < asked)
+    evidence = replace(evidence, channels=[*evidence.channels[:2], new], choices=some)
+    fit = Logit(weight=np.array([0.5, 0.3, 5.8]), error=np.array([0.1, 0.1, 2.7]), value=np.zeros(len(some)))
+    assert len(some) <= asked and evidence._settled(fit, (0, 1, 2))[2] == first
 
 
 def test_nothing_relevant_ships_target_only():
