@@ -168,9 +168,13 @@ class Evidence:
             error=none | dict(zip(names, map(float, found.error), strict=True)),
         )
 
+    @property
+    def _price(self) -> float:
+        """What a weight must gain in nats."""
+        return 0.5 * self.config.penalty * float(np.log(max(2, len(self.choices))))
+
     def gain(self, subset: Subset) -> float:
         """Return what `subset` is worth, as at the top of this module, in nats over all events."""
-        price = 0.5 * self.config.penalty * np.log(max(2, len(self.choices)))
         base = tuple(i for i, channel in enumerate(self.channels) if not channel.source)
         kept = tuple(i for i, channel in enumerate(self.channels) if channel.source and channel.source in subset)
         while True:
@@ -183,10 +187,10 @@ class Evidence:
                 if column not in base
             }
             weakest = min(worth, key=lambda column: worth[column], default=None)
-            if weakest is not None and worth[weakest] >= price:
+            if weakest is not None and worth[weakest] >= self._price:
                 weakest = None
             if weakest is None and len(worth) == len(kept):
-                return float(found.value.sum() - self._fit(())[0].value.sum() - price * len(kept))
+                return float(found.value.sum() - self._fit(())[0].value.sum() - self._price * len(kept))
             kept = tuple(column for column in kept if column in worth and column != weakest)
 
     def scorer(self, weights: Weights) -> Scorer:
@@ -242,6 +246,10 @@ class Evidence:
         too much. Each is tried at a few values, twice in turn, and moved where that is clearly better.
         """
         weight = found.weight.copy()
+        for at, column in enumerate(columns):
+            # A handful of choices is no reason to put what nobody has had before all else: it pays, or it is left out.
+            if self.channels[column].kind == NEW and not 0.5 * (weight[at] / found.error[at]) ** 2 >= self._price:
+                weight[at] = 0.0
         place = {self.channels[column].kind: at for at, column in enumerate(columns) if column < 2}
         # Below zero the best items would be some that are no candidates; without any popularity, who has nothing else
         # would be offered items in the order of their numbers.
@@ -254,8 +262,6 @@ class Evidence:
         weight[own] = usual if silent else max(0.0, weight[own])
         if few:
             weight[place[POPULARITY]] = max(_POPULARITY[0], self.past.usual[1])
-            # A handful of choices is no reason to put what nobody has had before all else.
-            weight[[at for at, column in enumerate(columns) if self.channels[column].kind == NEW]] = 0.0
             return weight
         best = self.choices.ndcg(self.choices.scores(dict(zip(columns, weight, strict=True))), CUTOFF)
         for kind in (POPULARITY,) if silent else (POPULARITY, OWN) * 2:

@@ -242,8 +242,8 @@ def test_an_own_view_without_weight_is_kept_where_validation_cannot_tell(weight,
         assert any(own == pytest.approx(share * (weight if weight > 0 else usual)) for share in shares)
 
 
-@pytest.mark.parametrize(("asked", "first"), [(8, 0.0), (200, 5.8)])
-def test_a_handful_of_choices_puts_no_new_item_first(asked, first):
+@pytest.mark.parametrize(("asked", "error", "first"), [(8, 2.7, 0.0), (8, 1.0, 5.8), (200, 2.7, 0.0), (200, 1.0, 5.8)])
+def test_a_handful_of_choices_puts_no_new_item_first(asked, error, first):
     target, _ = world({"A": relevant()})
     with Workspace.temporary() as space:
         encoder, _ = fit_own(target, ADAPT.model, ADAPT.fit, seed=1, workspace=space, tracker=NullTracker())
@@ -251,7 +251,7 @@ def test_a_handful_of_choices_puts_no_new_item_first(asked, first):
     new = Vectors(kind=NEW, source="", user=np.ones((1, 1), np.float32), item=np.ones((1, 1), np.float32))
     some = evidence.choices.where(np.arange(len(evidence.choices)) < asked)
     evidence = replace(evidence, channels=[*evidence.channels[:2], new], choices=some)
-    fit = Logit(weight=np.array([0.5, 0.3, 5.8]), error=np.array([0.1, 0.1, 2.7]), value=np.zeros(len(some)))
+    fit = Logit(weight=np.array([0.5, 0.3, 5.8]), error=np.array([0.1, 0.1, error]), value=np.zeros(len(some)))
     assert len(some) <= asked and evidence._settled(fit, (0, 1, 2))[2] == first
 
 
