@@ -74,17 +74,20 @@ class Candidate:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Counted:
-    """Candidates that count what goes together item by item, at one saturation, and which of them ships."""
+class Judged:
+    """Candidates, and which of them the guard would ship.
 
-    candidates: dict[str, Candidate]
-    saturation: float
+    `saturation` is what they bend their counts by; None where they are vectors alone.
+    """
+
+    candidates: Mapping[str, Candidate]
     decision: Decision
+    saturation: float | None = None
 
     @property
-    def held_out(self) -> HeldOut:
-        """What validation says of the one that ships."""
-        return self.candidates[self.decision.shipped].held_out
+    def shipped(self) -> Candidate:
+        """The one that would ship."""
+        return self.candidates[self.decision.shipped]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,48 +120,31 @@ def adapt(
     fitting = Fitting(target, config, seed, workspace, tracker)
     base, first = fitting.base(TRAIN)
     candidates, evidence = fitting.candidates(base, subsets(target, chosen))
-    decision = fitting.decision(candidates)
-    final = {name: c.fitted for name, c in candidates.items()}
-    if config.refit:
-        final = fitting.final(first.best_epoch, candidates, evidence.ridge if evidence else 1.0)
-    alone, reason = final[decision.shipped], decision.reason
-    saturation = None
-    if evidence is not None and (counted := fitting.counted(candidates, evidence)):
-        better, told = worth_more(counted.held_out, candidates[decision.shipped].held_out)
-        if better and decision.shipped == TARGET_ONLY and counted.decision.shipped != TARGET_ONLY:
-            # The guard has compared sources with the target that counts, not with the one that does not.
-            better, told = surely_better(counted.held_out, candidates[TARGET_ONLY].held_out, config.bootstrap, seed)
-        if better:
-            final = (
-                fitting.recounted(final, counted)
-                if config.refit
-                else {name: c.fitted for name, c in counted.candidates.items()}
-            )
-            candidates, decision, saturation = counted.candidates, counted.decision, counted.saturation
-        how = f"also counted item by item (saturation {saturation})" if better else "not counted item by item"
-        reason = f"{decision.reason} What goes together is {how}: {told} over vectors."
-    shipped = decision.shipped
+    vectors = Judged(candidates=candidates, decision=fitting.decision(candidates))
+    ships, reason = fitting.counts_or(vectors, evidence)
+    plain = fitting.final(first.best_epoch, candidates, evidence.ridge if evidence else 1.0)
+    final, shipped = fitting.counting(plain, ships), ships.decision.shipped
     used = {"": shipped} | {f"{name}.": name if name in final else TARGET_ONLY for name in (TARGET_ONLY, ALL_DOMAINS)}
-    models = {prefix: final[name] for prefix, name in used.items()} | {"vectors.": alone}
+    models = {prefix: final[name] for prefix, name in used.items()} | {"vectors.": plain[vectors.decision.shipped]}
     together = counted_domains(models)
     arrays: dict[str, NDArray[np.generic]] = model_arrays(target, models, together)
     num_users = target.graph.num_users
     some = np.linspace(0, num_users - 1, min(num_users, _SAMPLE)).astype(np.int64)
     view = final[shipped].view(target, FULL, some)
     arrays["full.item"] = view.item
-    arrays["train.item"] = candidates[shipped].fitted.view(target, TRAIN, some).item
+    arrays["train.item"] = ships.shipped.fitted.view(target, TRAIN, some).item
     channels = view.channels(final[shipped].parts, final[shipped].weight)
     summary = {
         "target": target.domain,
-        "candidates": [{**row, "domains": list(candidates[row["name"]].subset)} for row in decision.rows],
+        "candidates": [{**row, "domains": list(candidates[row["name"]].subset)} for row in ships.decision.rows],
         "shipped": shipped,
         "reason": reason,
         "gates": dict.fromkeys(target.sources, 0.0)
         | strength(channels, final[shipped].weight, len(some), target.num_items),
         "together": [name or target.domain for name in together],
-        "saturation": saturation,
+        "saturation": ships.saturation,
         "best_epoch": {"base": first.best_epoch} | {name: c.epochs for name, c in candidates.items()},
-        "popularity": {name: c.fitted.weight[POPULARITY] for name, c in candidates.items()},
+        "popularity": {name: c.fitted.weight[POPULARITY] for name, c in ships.candidates.items()},
         "refit": config.refit,
         "curve": _joined(first.curve, candidates[shipped].curve),
         "kept": len(first.curve) + candidates[shipped].epochs if candidates[shipped].epochs else first.best_epoch,
@@ -249,7 +235,7 @@ class Fitting:
         for name, subset in subsets.items():
             weight = evidence.weights(subset).value
             fitted = Fitted(encoder=base, parts=evidence.parts, weight=weight)
-            fitted, result = self._tuned(fitted, TRAIN, name)
+            fitted, result = self._tuned(fitted, TRAIN, name, evidence.past.usual[0])
             if result is None:
                 held_out = evidence.held_out(subset)
             else:
@@ -267,7 +253,21 @@ class Fitting:
             )
         return found, evidence
 
-    def counted(self, candidates: Mapping[str, Candidate], evidence: Evidence) -> Counted | None:
+    def counts_or(self, vectors: Judged, evidence: Evidence | None) -> tuple[Judged, str]:
+        """Return `vectors`, or the same candidates with counts where these ship, and the reason in words."""
+        if evidence is None or (counted := self._counted(vectors.candidates, evidence)) is None:
+            return vectors, vectors.decision.reason
+        better, told = worth_more(counted.shipped.held_out, vectors.shipped.held_out)
+        if better and vectors.decision.shipped == TARGET_ONLY != counted.decision.shipped:
+            # The guard has compared sources with the target that counts, not with the one that does not.
+            better, told = surely_better(
+                counted.shipped.held_out, vectors.shipped.held_out, self.config.bootstrap, self.seed
+            )
+        ships = counted if better else vectors
+        how = f"also counted item by item (saturation {ships.saturation})" if better else "not counted item by item"
+        return ships, f"{ships.decision.reason} What goes together is {how}: {told} over vectors."
+
+    def _counted(self, candidates: Mapping[str, Candidate], evidence: Evidence) -> Judged | None:
         """Return the candidates with what goes together counted item by item; None where nothing does.
 
         Of the saturations the first with which what ships has the greatest NDCG@10 on validation.
@@ -275,17 +275,15 @@ class Fitting:
         counts = counts_of(self.target, TRAIN, self.config.evidence)
         if not counts:
             return None
-        tried = (
-            self._counted(candidates, evidence, _saturated(counts, value), value)
-            for value in self.config.evidence.saturations
-        )
-        return max(tried, key=lambda found: found.held_out.ndcg.mean())
+        tried = (self._bent(candidates, evidence, counts, value) for value in self.config.evidence.saturations)
+        return max(tried, key=lambda found: found.shipped.held_out.ndcg.mean())
 
-    def _counted(
+    def _bent(
         self, candidates: Mapping[str, Candidate], evidence: Evidence, counts: Mapping[str, Counts], saturation: float
-    ) -> Counted:
+    ) -> Judged:
         made: dict[str, Candidate] = {}
         told: dict[int, Evidence] = {}
+        counts = _saturated(counts, saturation)
         for name, candidate in candidates.items():
             model = candidate.fitted
             parts, key = replace(model.parts, counts=counts), id(model.encoder)
@@ -295,12 +293,7 @@ class Fitting:
             if candidate.held_out.likelihood is None:
                 held_out = replace(held_out, likelihood=None)
             made[name] = replace(candidate, fitted=model.counting(counts, weight), held_out=held_out)
-        return Counted(candidates=made, saturation=saturation, decision=self.decision(made))
-
-    def recounted(self, final: Mapping[str, Fitted], counted: Counted) -> dict[str, Fitted]:
-        """Return the models in `final` with counts of all events too, and the weights that validation chose."""
-        counts = _saturated(counts_of(self.target, FULL, self.config.evidence), counted.saturation)
-        return {name: final[name].counting(counts, c.fitted.weight) for name, c in counted.candidates.items()}
+        return Judged(candidates=made, saturation=saturation, decision=self.decision(made))
 
     def decision(self, candidates: Mapping[str, Candidate]) -> Decision:
         """Let the guard choose among `candidates`."""
@@ -308,31 +301,49 @@ class Fitting:
         return guard(held_out, samples=self.config.bootstrap, seed=self.seed)
 
     def final(self, epochs: int, candidates: Mapping[str, Candidate], ridge: float) -> dict[str, Fitted]:
-        """Fit again on train and validation events: as many epochs as were best, the weights that validation chose."""
+        """Fit again on train and validation events: as many epochs as were best, the weights that validation chose.
+
+        Without `refit` the candidates are final.
+        """
+        if not self.config.refit:
+            return {name: candidate.fitted for name, candidate in candidates.items()}
         base, _ = self.base(FULL, epochs)
-        target, parts = self.target, Parts()
+        target, parts, usual = self.target, Parts(), 0.0
         if len(target.valid[0]):
             without = share_without(View.of(base, target, TRAIN, np.unique(target.valid[0])))
             past = past_of(base, target, FULL, self.config.evidence, self.seed, without)
             parts = Parts(past.residuals.maps(past.views, ridge), crosses_of(target, FULL, self.config.evidence))
+            usual = past.usual[0]
         found = {}
         for name, candidate in candidates.items():
             found[name] = Fitted(encoder=base, parts=parts, weight=candidate.weight)
             if candidate.epochs:
-                tuned, _ = self._tuned(found[name], FULL, f"refit-{name}", candidate.epochs)
+                tuned, _ = self._tuned(found[name], FULL, f"refit-{name}", usual, candidate.epochs)
                 found[name] = replace(tuned, weight=candidate.fitted.weight)
         return found
 
+    def counting(self, plain: Mapping[str, Fitted], ships: Judged) -> dict[str, Fitted]:
+        """Return the models with the counts of `ships`, if it has any, of all events where these are fitted again."""
+        if ships.saturation is None:
+            return dict(plain)
+        if not self.config.refit:
+            return {name: candidate.fitted for name, candidate in ships.candidates.items()}
+        counts = _saturated(counts_of(self.target, FULL, self.config.evidence), ships.saturation)
+        return {name: plain[name].counting(counts, c.fitted.weight) for name, c in ships.candidates.items()}
+
     def _tuned(
-        self, begun: Fitted, history: str, label: str, stop: int | None = None
+        self, begun: Fitted, history: str, label: str, usual: float, stop: int | None = None
     ) -> tuple[Fitted, FitResult | None]:
-        """Train on from the closed form as `tune` says."""
-        config = self.config
+        """Train on from the closed form as `tune` says; `begun` itself comes back where that gains nothing.
+
+        An encoder whose view has no weight would learn nothing: it gets the `usual` one.
+        """
+        config, weight = self.config, {**begun.weight, OWN: begun.weight[OWN] or usual}
         if config.tune == "gate":
             return begun, None
         encoder = new_encoder(self.target, config.model, self.seed)
         encoder.load_state_dict(begun.encoder.state_dict())
-        model = Transfer(encoder, self.target, begun.parts.maps, begun.weight)
+        model = Transfer(encoder, self.target, begun.parts.maps, weight)
         task = TransferTask(
             model,
             config.model,
@@ -341,7 +352,7 @@ class Fitting:
             seed=self.seed,
             validate=history == TRAIN,
             tuned=_TUNED[config.tune],
-            weight=begun.weight,
+            weight=weight,
             parts=begun.parts,
             view_dropout=config.view_dropout,
         )
@@ -356,6 +367,9 @@ class Fitting:
             label=label,
             stop=stop,
         )
+        if not result.best_epoch:
+            # What is learnt has weights in it, which the closed form has beside it.
+            return begun, result
         maps = dict(begun.parts.maps) | model.maps
         return replace(begun, encoder=model.encoder, parts=replace(begun.parts, maps=maps)), result
 

@@ -1,9 +1,8 @@
 """What the validation events say of the sources: a conditional logit over channels, among candidates near the top.
 
-Only the head of the list matters to NDCG@10, so an event is compared with what could have stood there: the best items
-by the scores without sources, and the best ones were a channel of a source to count as much as all else. An event whose
-item is not among them says nothing here. The likelihood of the rest is far less noisy than NDCG@10 itself, of which a
-user has one value that is mostly 0.
+Only the head of the list matters to NDCG@10, so an event is compared with what could have stood there
+(`candidates.py`); an event whose item is no candidate says nothing here. The likelihood of the rest is far less noisy
+than NDCG@10 itself, of which a user has one value that is mostly 0.
 
     gain of S = log-likelihood with S - log-likelihood without sources - penalty * 1/2 * log(events) * channels that pay
 
@@ -20,7 +19,8 @@ from functools import cached_property
 
 import numpy as np
 
-from finetune.channels import CROSS, ENTITIES, NEW, OWN, POPULARITY, USERS, Channel, Parts, View, scorer_of, spread
+from finetune.candidates import choices_of
+from finetune.channels import CROSS, ENTITIES, NEW, OWN, POPULARITY, USERS, Channel, Parts, View, scorer_of
 from finetune.config import EvidenceConfig
 from finetune.cross import Counts, Cross
 from finetune.left_out import has_view, left_out_views
@@ -33,7 +33,6 @@ from graphrec.core.types import FloatArray, IntArray, Scorer
 from graphrec.encoders.base import MultiDomainEncoder
 from graphrec.encoders.pretrained import TRAIN
 from graphrec.metrics.measures import Values
-from graphrec.metrics.ranking import best
 
 Subset = tuple[str, ...]
 """Names of source domains, in the target's order of sources."""
@@ -48,8 +47,6 @@ _USUAL = (0.03, 0.1, 0.3, 1.0)
 _ERRORS = 2.0
 """Standard errors within which validation cannot tell no weight from that by train events."""
 _CLEARLY = 1.005
-_SAMPLE = 256
-"""Users and items over which the size of a channel's scores is taken."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,7 +126,7 @@ class Evidence:
         for ridge in config.ridges:
             parts = Parts(past.residuals.maps(past.views, ridge), crosses)
             channels = view.channels(parts)
-            choices, row, asked = _choices(view, channels, config, seed, known)
+            choices, row, asked = choices_of(view, channels, config, seed, known)
             found = cls(target, view, parts, channels, choices, row, config, ridge, past, asked)
             if liked is None or found.full_value > liked.full_value:
                 liked = found
@@ -140,7 +137,7 @@ class Evidence:
         """Return what validation says of an encoder and of parts that came from here."""
         view = View.of(encoder, self.target, TRAIN, self.view.users)
         channels = view.channels(parts)
-        choices, row, asked = _choices(view, channels, self.config, seed, {})
+        choices, row, asked = choices_of(view, channels, self.config, seed, {})
         return replace(
             self, view=view, parts=parts, channels=channels, choices=choices, row=row, num_asked=asked, _known={}
         )
@@ -275,13 +272,6 @@ class Evidence:
         return weight
 
 
-def some_valid(target: Target, most: int, seed: int) -> tuple[IntArray, IntArray]:
-    """Return up to `most` validation events, drawn at random: users and items, sorted by user."""
-    user, item = target.valid
-    rows = np.sort(generator(seed, "evidence", "valid").permutation(len(user))[:most])
-    return user[rows], item[rows]
-
-
 def past_of(
     encoder: MultiDomainEncoder,
     target: Target,
@@ -327,77 +317,3 @@ def counts_of(target: Target, history: str, config: EvidenceConfig) -> dict[str,
 def share_without(view: View) -> float:
     """Return the share of the users of `view` who have no event in the target."""
     return float((~view.own.any(axis=1)).mean()) if len(view.users) else 0.0
-
-
-def _choices(
-    view: View, channels: Sequence[Channel], config: EvidenceConfig, seed: int, known: dict[str, IntArray]
-) -> tuple[Choices, IntArray, int]:
-    """Return the choices, the row in `view` of each one's user, and how many events were looked at for them."""
-    user, item = some_valid(view.target, config.valid_events, seed)
-    target_size = view.target.num_items
-    sampled = np.searchsorted(view.users, np.unique(user))
-    view = replace(view, users=view.users[sampled], own=view.own[sampled])
-    channels = [channel.of(sampled) for channel in channels]
-    row = np.searchsorted(view.users, user)
-    candidates = _candidates(view, channels, row, item, config, seed, known)[row]
-    # What else the user had is no alternative to what they had this time.
-    key = row.astype(np.int64) * target_size + item
-    other = np.isin(row[:, None] * target_size + candidates, key) & (candidates != item[:, None])
-    candidates, size = _compact(np.where(other, -1, candidates))
-    taken = (candidates == item[:, None]) & (np.arange(candidates.shape[1]) < size[:, None])
-    asked = taken.any(axis=1)
-    row, candidates, size = row[asked], candidates[asked], size[asked]
-    features = np.zeros((len(channels), *candidates.shape), dtype=np.float32)
-    for place, channel in enumerate(channels):
-        # In blocks: the item vectors of all candidates at once would be the largest array of the stage.
-        for start in range(0, len(row), 1024):
-            rows = slice(start, start + 1024)
-            features[place, rows] = channel.at(row[rows], np.maximum(candidates[rows], 0))
-    return Choices.of(features, size, taken[asked].argmax(axis=1).astype(np.int64)), sampled[row], len(user)
-
-
-def _candidates(
-    view: View,
-    channels: Sequence[Channel],
-    row: IntArray,
-    item: IntArray,
-    config: EvidenceConfig,
-    seed: int,
-    known: dict[str, IntArray],
-) -> IntArray:
-    """Return the candidates of each user of `view`, `[num_users, any number]`, repeated ones and -1 among them.
-
-    `known` keeps those by channels that no ridge changes, from call to call.
-    """
-    rng = generator(seed, "evidence", "candidates")
-    offered = rng.permutation(view.target.num_items)[:_SAMPLE]
-    scale, prior = calibrate(view.own[row], item, view.item, view.popularity, offered)
-    base = {OWN: scale, POPULARITY: prior}
-    own = [channel for channel in channels if not channel.source]
-    some = rng.permutation(len(view.users))[:_SAMPLE]
-    usual = spread(own[:2], base, some, offered)
-    each = max(5, config.source_candidates // max(1, len(channels) - len(own)))
-    seen = view.target.seen[view.users]
-
-    def top(weight: Mapping[str, float], count: int) -> IntArray:
-        return best(scorer_of(channels, weight), np.arange(len(view.users)), seen, count)
-
-    def by(channel: Channel) -> IntArray:
-        size = channel.spread(some, offered)
-        if not size > 0:
-            return np.empty((len(view.users), 0), dtype=np.int64)
-        return top({**base, channel.name: usual / size if usual else 1.0}, each)
-
-    lists = {"": known[""] if "" in known else top(base, config.base_candidates)}
-    for channel in channels[2:]:
-        lists[channel.name] = known[channel.name] if channel.name in known else by(channel)
-    known |= {name: found for name, found in lists.items() if not name.startswith(f"{USERS}:")}
-    return np.concatenate(list(lists.values()), axis=1)
-
-
-def _compact(candidates: IntArray) -> tuple[IntArray, IntArray]:
-    """Return rows with their distinct items first, ascending, and how many these are; -1 is no item."""
-    found = np.sort(candidates, axis=1)
-    new = np.diff(found, axis=1, prepend=-1) > 0
-    order, size = np.argsort(~new, axis=1, kind="stable"), new.sum(axis=1).astype(np.int64)
-    return np.take_along_axis(found, order, axis=1)[:, : max(1, int(size.max(initial=0)))], size

@@ -15,7 +15,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from scipy.cluster.vq import kmeans2
 
-from finetune.evidence import Evidence, some_valid
+from finetune.candidates import some_valid
+from finetune.evidence import Evidence
 from finetune.maps import Residuals
 from graphrec.core.seeds import generator
 from graphrec.core.types import FloatArray, IntArray

@@ -5,13 +5,15 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+import torch
 from scipy.sparse import csr_array
 
-from finetune.adapt import Counted, Fitting, adapt, subsets
-from finetune.channels import NEW, Vectors
+from finetune.adapt import Fitted, Fitting, Judged, adapt, subsets
+from finetune.channels import NEW, OWN, POPULARITY, Parts, Vectors
 from finetune.evidence import Evidence, HeldOut, counts_of
 from finetune.guard import ALL_DOMAINS, CHOSEN, TARGET_ONLY, Decision, guard, worth_more
 from finetune.logit import Logit
+from finetune.model import new_encoder
 from finetune.target import Target, target_graph
 from finetune.task import BASE, fit_own
 from graphrec.core.tracking import NullTracker
@@ -154,9 +156,12 @@ def test_items_without_an_event_are_found_by_their_knowledge(caplog):
     assert gap[True] > 2 * gap[False], "in the target's own space an item is where those of its parity are"
 
 
-def counting_world():
-    """Views say nothing; what users had in A follows the taste that the target follows, what they had in B does not."""
-    target, test_item = world({"B": unrelated(0), "A": unrelated(1)})
+def counting_world(view=None):
+    """What users had in A follows the taste that the target follows, what they had in B does not.
+
+    Views say nothing, but for that of A where it is given.
+    """
+    target, test_item = world({"B": unrelated(0), "A": unrelated(1) if view is None else view})
     rng = np.random.default_rng(5)
     taste = unit(np.random.default_rng(0).normal(size=(NUM_USERS, TASTE)))
     noisy = 8 * taste @ unit(rng.normal(size=(80, TASTE))).T + rng.gumbel(size=(NUM_USERS, 80))
@@ -214,9 +219,9 @@ def test_counts_bring_in_no_source_that_validation_is_not_sure_of(errors, ships,
         noise = np.random.default_rng(0).normal(size=len(plain)) / 100
         more = noise - noise.mean() + errors * noise.std(ddof=1) / np.sqrt(len(plain))
         made = candidates | {ALL_DOMAINS: replace(candidates[ALL_DOMAINS], held_out=HeldOut(plain + more))}
-        return Counted(candidates=made, saturation=9.0, decision=Decision(ALL_DOMAINS, "Sources.", []))
+        return Judged(candidates=made, saturation=9.0, decision=Decision(ALL_DOMAINS, "Sources.", []))
 
-    monkeypatch.setattr(Fitting, "counted", counted)
+    monkeypatch.setattr(Fitting, "_counted", counted)
     adapted = run(target, (), replace(ADAPT, refit=False))
     assert adapted.shipped == ships
     assert ("also counted" if ships == ALL_DOMAINS else "not counted") in adapted.summary["reason"]
@@ -272,6 +277,32 @@ def test_validation_judges_every_tune_alike(helped, tune):
     tuned = {row["name"]: row["valid_ndcg10"] for row in run(target, ("A",), still).summary["candidates"]}
     for row in gate.summary["candidates"]:
         assert tuned[row["name"]] == pytest.approx(row["valid_ndcg10"], abs=0.01)
+
+
+def test_training_that_gains_nothing_leaves_the_closed_form():
+    target, _ = counting_world(relevant())
+    gate = replace(ADAPT, evidence=replace(ADAPT.evidence, cross_rank=4, saturations=(9.0,)))
+    harmful = replace(gate, tune="full", transfer=FitConfig(epochs=1, lr=1.0, batch_size=256))
+    made, want = run(target, ("A",), harmful), run(target, ("A",), gate)
+    epochs = made.summary["best_epoch"]
+    assert not any(epochs[name] for name in epochs if name != "base") and made.shipped == want.shipped != TARGET_ONLY
+    # Refitted, and with counts, whose weights go with maps that have no weight in them. Which vectors would ship alone
+    # is for likelihood too, where nothing is trained on.
+    assert made.summary["saturation"] == want.summary["saturation"] == 9.0
+    for name in (n for n in want.arrays if not n.startswith("vectors.")):
+        assert made.arrays[name] == pytest.approx(want.arrays[name], abs=1e-4), name
+
+
+def test_an_encoder_whose_view_has_no_weight_can_still_be_trained():
+    target, _ = world({})
+    with Workspace.temporary() as space:
+        fitting = Fitting(target, replace(ADAPT, tune="full"), 1, space, NullTracker())
+        base = new_encoder(target, ADAPT.model, 1)
+        begun = Fitted(encoder=base, parts=Parts(), weight={OWN: 0.0, POPULARITY: 0.1})
+        tuned, result = fitting._tuned(begun, TRAIN, "unweighed", 5.0)
+    assert result.best_epoch > 0
+    before, after = base.state_dict(), tuned.encoder.state_dict()
+    assert any(not torch.equal(before[name], after[name]) for name in before)
 
 
 def test_a_source_gets_no_credit_for_training_longer():
