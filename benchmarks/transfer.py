@@ -35,7 +35,7 @@ import numpy as np
 import polars as pl
 from scipy.sparse import csr_array
 
-from benchmarks.merged import Part, ones
+from benchmarks.merged import Cooccurrence, Part, ones
 from benchmarks.nearest import nearest
 from benchmarks.transfer_table import table
 from finetune.adapt import Fitting, adapt
@@ -51,7 +51,7 @@ from graphrec.core.progress import logger
 from graphrec.core.search import MemorySearch
 from graphrec.core.source import source_hash
 from graphrec.core.tracking import NullTracker
-from graphrec.core.types import JSON, FloatArray, IntArray, Scorer
+from graphrec.core.types import JSON, IntArray, Scorer
 from graphrec.core.workspace import Workspace
 from graphrec.data.dataset import Dataset
 from graphrec.encoders.pretrained import TRAIN, Pretrained
@@ -155,8 +155,7 @@ class World:
     def options_hash(self) -> str:
         """A hash of the options that what is measured depends on."""
         config = self.config
-        told = json.dumps([without_paths(part) for part in (config.pretrain, config.select, config.adapt)])
-        return hashlib.sha256(told.encode()).hexdigest()[:12]
+        return _hash([without_paths(part) for part in (config.pretrain, config.select, config.adapt)])
 
     @property
     def sources(self) -> list[str]:
@@ -319,12 +318,10 @@ def _target(world: World, out: Path) -> Target:
 
 
 def _pretrained(world: World, out: Path) -> Pretrained:
-    """Return the sources' vectors, from disk where this target and seed had them before."""
-    cell = world.cell
-    folder = (
-        out
-        / f"pretrained-{cell.set}-{cell.target}-{cell.regime if cell.regime in (WARM, ITEMS) else 'rest'}-{cell.seed}"
-    )
+    """Return the sources' vectors, from disk where this target and seed had them before, by the same options."""
+    cell, regime = world.cell, world.cell.regime if world.cell.regime in (WARM, ITEMS) else "rest"
+    options = _hash(without_paths(world.config.pretrain))
+    folder = out / f"pretrained-{cell.set}-{cell.target}-{regime}-{cell.seed}-{options}"
     if not folder.exists():
         with Workspace.temporary() as work:
             made = pretrain(
@@ -342,30 +339,19 @@ def _pretrained(world: World, out: Path) -> Pretrained:
     return Pretrained.load(folder)
 
 
+def _hash(told: JSON | list[JSON]) -> str:
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
+
+
 def _baseline(world: World, name: str, scope: str) -> Scorer:
     if name == "cooccurrence":
-        return _Cooccurrence(world.all_seen, world.seen)
+        return Cooccurrence(world.all_seen, world.seen)
     if name.startswith("nearest"):
         return nearest(world.graph, world.cell.target, world.seen, new_first="first" in name)
     catalog = world.graph.catalog[world.cell.target]
     history = world.seen if scope == "own" else world.all_seen
     made = make_baseline(name, BaselinesConfig()).fit(history, world.cell.seed)
     return made if scope == "own" else Part(made, catalog)
-
-
-@dataclass(frozen=True)
-class _Cooccurrence:
-    """Counts of users who had both an item and one of the asked user's items."""
-
-    history: csr_array
-    target: csr_array
-
-    @cached_property
-    def counts(self) -> csr_array:
-        return csr_array(self.history.T @ self.target)
-
-    def score(self, users: IntArray) -> FloatArray:
-        return np.asarray((self.history[users] @ self.counts).toarray(), dtype=np.float32)
 
 
 def _cells(options: argparse.Namespace) -> Iterator[Cell]:
