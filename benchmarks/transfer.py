@@ -242,7 +242,9 @@ def _read(folder: Path, cell: Cell) -> JSON | None:
         return None
     found = {kind: json.loads(path.read_text()) for kind, path in paths.items() if path.exists()}
     models = {name: v for kind in (OURS, THEIRS, SLOW) for name, v in found.get(kind, {}).get("models", {}).items()}
-    return {"cell": vars(cell), **found[OURS], "models": models, "oracle": found.get(ORACLE)}
+    # Baselines are none of our code.
+    codes = [found[kind]["code"] for kind in (OURS, ORACLE) if kind in found]
+    return {"cell": vars(cell), **found[OURS], "codes": codes, "models": models, "oracle": found.get(ORACLE)}
 
 
 def measure(world: World, out: Path) -> JSON:

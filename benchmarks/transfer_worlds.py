@@ -61,7 +61,8 @@ def main() -> None:
             with path.open("a") as file:
                 file.write(json.dumps(done[-1]) + "\n")
             sys.stderr.write(f"{done[-1]}\n")
-    sys.stdout.write(table([row for row in done if row["seed"] in seeds]) + "\n")
+    rows = [row for row in done if row["seed"] in seeds]
+    sys.stdout.write(table(rows) + "\n" if rows else "no such worlds\n")
 
 
 def overrides_of(kind: str, seed: int, *, disjoint: bool) -> list[str]:

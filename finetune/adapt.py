@@ -265,7 +265,7 @@ class Fitting:
             )
         ships = counted if better else vectors
         how = f"also counted item by item (saturation {ships.saturation})" if better else "not counted item by item"
-        return ships, f"{ships.decision.reason} What goes together is {how}: {told} over vectors."
+        return ships, f"{ships.decision.reason} What goes together is {how}: over vectors {told}."
 
     def _counted(self, candidates: Mapping[str, Candidate], evidence: Evidence) -> Judged | None:
         """Return the candidates with what goes together counted item by item; None where nothing does.
@@ -341,11 +341,33 @@ class Fitting:
         config, weight = self.config, {**begun.weight, OWN: begun.weight[OWN] or usual}
         if config.tune == "gate":
             return begun, None
-        encoder = new_encoder(self.target, config.model, self.seed)
+        task = self._task(begun, weight, history)
+        if not task.parameters():
+            return begun, None
+        least = None if weight == begun.weight else self._task(begun, begun.weight, history).validate()
+        result = fit(
+            task,
+            config.transfer,
+            seed=self.seed,
+            workspace=self.workspace,
+            tracker=self.tracker,
+            label=label,
+            stop=stop,
+        )
+        if least is not None and (result.best is None or result.best <= least):
+            result = replace(result, best_epoch=0)
+        if not result.best_epoch:
+            # What is learnt has weights in it, which the closed form has beside it.
+            return begun, result
+        maps = dict(begun.parts.maps) | task.model.maps
+        return replace(begun, encoder=task.model.encoder, parts=replace(begun.parts, maps=maps)), result
+
+    def _task(self, begun: Fitted, weight: Mapping[str, float], history: str) -> TransferTask:
+        """Return the training of a copy of `begun` with these weights."""
+        config, encoder = self.config, new_encoder(self.target, self.config.model, self.seed)
         encoder.load_state_dict(begun.encoder.state_dict())
-        model = Transfer(encoder, self.target, begun.parts.maps, weight)
-        task = TransferTask(
-            model,
+        return TransferTask(
+            Transfer(encoder, self.target, begun.parts.maps, weight),
             config.model,
             history,
             batch_size=config.transfer.batch_size,
@@ -356,22 +378,6 @@ class Fitting:
             parts=begun.parts,
             view_dropout=config.view_dropout,
         )
-        if not task.parameters():
-            return begun, None
-        result = fit(
-            task,
-            config.transfer,
-            seed=self.seed,
-            workspace=self.workspace,
-            tracker=self.tracker,
-            label=label,
-            stop=stop,
-        )
-        if not result.best_epoch:
-            # What is learnt has weights in it, which the closed form has beside it.
-            return begun, result
-        maps = dict(begun.parts.maps) | model.maps
-        return replace(begun, encoder=model.encoder, parts=replace(begun.parts, maps=maps)), result
 
 
 def _saturated(counts: Mapping[str, Counts], saturation: float) -> dict[str, Counts]:

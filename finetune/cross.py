@@ -50,6 +50,8 @@ class Counts:
         history, an item does not go together with itself.
         """
         both = _in_both(theirs, own)
+        if not both.any():
+            return None
         theirs, own, itself = theirs[both], csr_array(own[both]), theirs is not own
         popularity = np.maximum(own.sum(axis=0), 1).astype(np.float32)
         root, prior = np.sqrt(popularity), popularity**_BETA

@@ -47,6 +47,8 @@ _USUAL = (0.03, 0.1, 0.3, 1.0)
 _ERRORS = 2.0
 """Standard errors within which validation cannot tell no weight from that by train events."""
 _CLEARLY = 1.005
+_CALIBRATING = 1000
+"""Events of users whom a source knows, from which these tell what own view and popularity usually count for."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,7 +168,7 @@ class Evidence:
         )
 
     @property
-    def _price(self) -> float:
+    def price(self) -> float:
         """What a weight must gain in nats."""
         return 0.5 * self.config.penalty * float(np.log(max(2, len(self.choices))))
 
@@ -184,10 +186,10 @@ class Evidence:
                 if column not in base
             }
             weakest = min(worth, key=lambda column: worth[column], default=None)
-            if weakest is not None and worth[weakest] >= self._price:
+            if weakest is not None and worth[weakest] >= self.price:
                 weakest = None
             if weakest is None and len(worth) == len(kept):
-                return float(found.value.sum() - self._fit(())[0].value.sum() - self._price * len(kept))
+                return float(found.value.sum() - self._fit(())[0].value.sum() - self.price * len(kept))
             kept = tuple(column for column in kept if column in worth and column != weakest)
 
     def scorer(self, weights: Weights) -> Scorer:
@@ -245,7 +247,7 @@ class Evidence:
         weight = found.weight.copy()
         for at, column in enumerate(columns):
             # A handful of choices is no reason to put what nobody has had before all else: it pays, or it is left out.
-            if self.channels[column].kind == NEW and not 0.5 * (weight[at] / found.error[at]) ** 2 >= self._price:
+            if self.channels[column].kind == NEW and not 0.5 * (weight[at] / found.error[at]) ** 2 >= self.price:
                 weight[at] = 0.0
         place = {self.channels[column].kind: at for at, column in enumerate(columns) if column < 2}
         # Below zero the best items would be some that are no candidates; without any popularity, who has nothing else
@@ -285,15 +287,21 @@ def past_of(
     `without` is the share of events that are looked at as though their users had no other event in the target.
     """
     rng, histories = generator(seed, "evidence", "events"), target.histories(history)
-    known = has_view(target, history)
-    events = np.sort(rng.permutation(np.flatnonzero(known[histories.user]))[: config.max_events])
+    known = np.flatnonzero(has_view(target, history)[histories.user])
+    events = np.sort(rng.permutation(known)[: config.max_events])
     own, item = left_out_views(encoder, histories, events)
     dropped = rng.random(len(own)) < without
     count = np.bincount(histories.item, minlength=target.num_items)
     offered = np.sort(rng.permutation(target.num_items)[: config.num_offered])
     popularity = np.log1p(count).astype(np.float32)
     pos, offered = histories.item_of(events), rng.permutation(offered)
-    usual = calibrate(own, pos, item, popularity, offered)
+    if len(known) < _CALIBRATING:
+        # What the own view counts for any user's event can tell; where no source knows anybody, no other could.
+        every = np.sort(rng.permutation(len(histories.user))[: config.max_events])
+        alone, _ = left_out_views(encoder, histories, every)
+        usual = calibrate(alone, histories.item_of(every), item, popularity, offered)
+    else:
+        usual = calibrate(own, pos, item, popularity, offered)
     own[dropped] = 0
     residuals = Residuals.of(own, pos, item, popularity, offered)
     users = histories.user[events].astype(np.int64)

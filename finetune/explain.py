@@ -138,7 +138,9 @@ def _groups(evidence: Evidence, values: Mapping[Subset, Values], chosen: Subset)
 
 
 def _item_members(evidence: Evidence, users: IntArray) -> dict[str, BoolArray]:
+    """Return who validates on items of one group alone; an NDCG@10 over several groups belongs to none."""
     user, item = evidence.target.valid
-    first = np.searchsorted(user, users)
-    group = popularity_groups(evidence.view.count)[item[first]]
-    return {f"{name} items": group == number for number, name in enumerate(GROUPS)}
+    row, group = np.searchsorted(users, user), popularity_groups(evidence.view.count)[item]
+    of = np.zeros((len(GROUPS), len(users)), dtype=np.bool_)
+    of[group, row] = True
+    return {f"{name} items": of[number] & (of.sum(axis=0) == 1) for number, name in enumerate(GROUPS)}

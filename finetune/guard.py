@@ -40,7 +40,7 @@ class Decision:
 def guard(candidates: Mapping[str, HeldOut], *, samples: int, seed: int) -> Decision:
     """Apply the rule at the top of this module, with `samples` bootstrap samples of validation users."""
     values = {name: found.ndcg for name, found in candidates.items()}
-    if not len(values[TARGET_ONLY]):
+    if not (users := len(values[TARGET_ONLY])):
         blank: list[JSON] = [{"name": name, "valid_ndcg10": None, "low": None, "high": None} for name in values]
         return Decision(TARGET_ONLY, "No validation events: nothing shows that another domain helps.", blank)
     judge = _Judge.of(candidates, samples, seed)
@@ -53,7 +53,8 @@ def guard(candidates: Mapping[str, HeldOut], *, samples: int, seed: int) -> Deci
     rivals = [name for name in values if name != CHOSEN]
     if CHOSEN in values and all(judge.surely_better(CHOSEN, rival) for rival in rivals):
         return Decision(CHOSEN, f"Its validation gain is surely above zero: {judge.told(CHOSEN, rivals)}.", rows)
-    said = f"The chosen subset is not surely better: {judge.told(CHOSEN, rivals)}. " if CHOSEN in values else ""
+    few = f"Only {users} users validate, of {_FEWEST} that must be served differently. " if users < _FEWEST else ""
+    said = f"{few}The chosen subset is not surely better: {judge.told(CHOSEN, rivals)}. " if CHOSEN in values else few
     if ALL_DOMAINS not in values:
         return Decision(TARGET_ONLY, "There is no source domain.", rows)
     over = judge.told(ALL_DOMAINS, [TARGET_ONLY])
@@ -73,7 +74,7 @@ def worth_more(one: HeldOut, other: HeldOut) -> tuple[bool, str]:
     mean, error = difference(one.ndcg, other.ndcg)
     told = f"NDCG@{CUTOFF} {mean:+.4f}, standard error {error:.4f}"
     if not (enough := _enough(one.ndcg, other.ndcg)):
-        told = f"{told}, of fewer than {_FEWEST} users"
+        told = f"{told}, with fewer than {_FEWEST} users served differently"
     return enough and mean > error, told
 
 

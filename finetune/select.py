@@ -71,13 +71,15 @@ def select(
     # What is told beside the choice is of the run's own seed, as adapt goes on from that encoder.
     evidence = gains.seeds[0]
     values = {subset: _ndcg(evidence, evidence.weights(subset)) for subset in found.tried}
+    # What all of them would give is told, whether the search came by or not.
+    whole = {} if target.sources in values else {target.sources: _ndcg(evidence, evidence.weights(target.sources))}
     return Selection(
         chosen=found.best,
         reason=_reason(found, values, gains),
         gains=found.gain,
         values=values,
         errors=_errors(found, gains) if config.seeds > 1 else {},
-        explained=explain(evidence, values, found.best),
+        explained=explain(evidence, values | whole, found.best),
     )
 
 
@@ -127,7 +129,7 @@ def _reason(found: Found, values: Mapping[Subset, Values], gains: Gains) -> str:
         first = _told(best, found, values) if best else "No source"
         return f"{first}: nothing larger is surely worth more; most is {_told(most, found, values)}, {more}."
     next_best = max(others, key=lambda s: found.gain[s], default=None)
-    beside = f"; next is {_told(next_best, found, values)}" if next_best else ""
+    beside = f"; next is {_told(next_best, found, values)}" if next_best and found.gain[next_best] else ""
     if not best:
         return f"No source: none gains enough on validation to pay for its weights{beside}."
     return f"{_told(best, found, values)}, is worth most of {len(found.tried)} subsets{beside}."

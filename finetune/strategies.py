@@ -110,8 +110,8 @@ def gates(gains: Gains, search: Search) -> Found:
     sources, clear = gains.sources, np.zeros(len(gains.sources))
     for evidence in gains.seeds:
         fit = evidence.weights(sources)
-        bar = np.sqrt(evidence.config.penalty * np.log(max(2, len(evidence.choices))))
-        clear += [max(fit.of(name).values()) > bar for name in sources]
+        # By Wald's test, as in `Evidence.gain`.
+        clear += [0.5 * max(fit.of(name).values()) ** 2 > evidence.price for name in sources]
     kept = tuple(name for name, count in zip(sources, clear, strict=True) if count > len(gains.seeds) / 2)
     tried = _Tried(gains, search)
     tried.run([(), *([kept] if kept else []), sources])

@@ -114,4 +114,4 @@ def _gather(array: FloatArray, rows: IntArray) -> FloatArray:
 
 
 def _samples(ids: IdMap) -> str:
-    return ", ".join(map(repr, ids.table["id"].head(3)))
+    return ", ".join(map(repr, ids.table["id"].cast(pl.String).head(3)))

@@ -410,6 +410,7 @@ def test_what_is_less_simple_must_gain_more_than_a_standard_error(errors, taken)
 def test_a_gain_that_nine_users_alone_have_is_none():
     better, told = worth_more(HeldOut(LOW[:9] + 0.1), HeldOut(LOW[:9]))
     assert not better and "fewer than 10 users" in told
+    assert decided({TARGET_ONLY: LOW[:9], ALL_DOMAINS: LOW[:9] + 0.1}).reason.startswith("Only 9 users validate")
 
 
 @pytest.mark.parametrize(("mean", "ships"), [(0.01, ALL_DOMAINS), (-0.01, TARGET_ONLY)])

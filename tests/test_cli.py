@@ -71,6 +71,22 @@ def test_show_prints_every_option(stage: str, in_process: Callable[..., Told]) -
     assert first == ["option", *(doc.path for doc in options_of(stage))]
 
 
+def test_show_cuts_no_key_in_a_pipe_or_on_a_narrow_terminal(
+    monkeypatch: pytest.MonkeyPatch, in_process: Callable[..., Told]
+) -> None:
+    monkeypatch.setattr("rich.console.Console.is_terminal", property(lambda _: True))
+    monkeypatch.setattr("rich.console.Console.width", property(lambda _: 80))
+    narrow = in_process("show", "select").stdout
+    assert all(doc.path in narrow for doc in options_of("select"))
+    piped = graphrec("show", "select").stdout
+    assert [line.split()[0] for line in piped.splitlines()[1:]] == [doc.path for doc in options_of("select")]
+
+
+def test_the_module_is_the_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "graphrec", "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == graphrec("--version").stdout != ""
+
+
 @pytest.mark.parametrize("path", sorted(example_folder().glob("*.yaml")), ids=lambda path: path.stem)
 def test_every_shipped_yaml_loads_and_says_how_to_launch_it(path: Path) -> None:
     config = load_config(path, [])
@@ -93,6 +109,7 @@ def test_every_option_has_one_sentence_of_help() -> None:
 def test_examples_are_listed_written_and_never_overwritten(tmp_path: Path, in_process: Callable[..., Told]) -> None:
     assert {line.split()[0] for line in list_examples()} == {p.stem for p in (HOME / "configs").glob("*.yaml")}
     assert in_process("init", "--example", "quick", cwd=tmp_path).stdout == "wrote quick.yaml\n"
+    assert (tmp_path / "quick.yaml").read_text().splitlines()[1].endswith("graphrec run quick.yaml")
     again = in_process("init", "--example", "quick", cwd=tmp_path)
     assert (again.returncode, again.stderr) == (
         2,
@@ -134,6 +151,11 @@ EVENTS = "user,item,t\n" + "".join(f"u{n % 7},i{n % 5},{n}\n" for n in range(35)
         ),
         (MINIMAL.replace("target: d", "target: e"), EVENTS, "error: target 'e': not in the data; known domains: d\n"),
         (
+            MINIMAL + "sources: e\n",
+            EVENTS,
+            "error: run.yaml: sources: input should be a valid array, got 'e'; a list of one is [e]\n",
+        ),
+        (
             MINIMAL + "    triples: [{path: t.csv, heads: items}]\n    link_by_id: true",
             EVENTS,
             "error: triples: 1 with an unknown item as head (row 2: 'i9'); ",
@@ -166,6 +188,7 @@ EVENTS = "user,item,t\n" + "".join(f"u{n % 7},i{n % 5},{n}\n" for n in range(35)
         "type",
         "empty domain",
         "target",
+        "no list",
         "unknown item",
         "syntax",
         "doubled source",

@@ -146,7 +146,7 @@ def test_a_key_written_twice_is_refused() -> None:
 
 
 def test_missing_file_names_the_way_out(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="no such file; `graphrec init --example`"):
+    with pytest.raises(ConfigError, match="no such file; `graphrec init`"):
         read_yaml(tmp_path / "none.yaml")
 
 

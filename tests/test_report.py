@@ -150,7 +150,7 @@ def test_why_these_sources(whole: tuple[str, Page]) -> None:
     html, page = whole
     assert row_of(html, "Sources", "pantry") == [
         *("pantry", "yes", "+0.0050 (+0.0029 to +0.0071)", "9.1", "2.2", "0.0"),
-        *("95.0 %", "25.0 %", "\N{MINUS SIGN}0.951", "1.304", "0.310", "0.241"),
+        *("95.0 %", "25.0 %", "\N{MINUS SIGN}0.951", "1.304", "0.310", "0.117", "0.241"),
     ]
     assert "they inform and do not decide" in words(page)
     assert "Exact: all 4 subsets were tried" in words(page)

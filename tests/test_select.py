@@ -50,7 +50,7 @@ def test_the_summary_says_what_each_source_is_worth_and_to_whom():
     trials = {tuple(trial["domains"]): trial["value"] for trial in summary["trials"]}
     assert sum(row["shapley"] for row in worth.values()) == pytest.approx(trials["A", "B"] - trials[()])
     screens = worth["A"]["screens"]
-    assert set(screens) == {"users", "entities", "logme", "h_score", "cka", "gradient"}
+    assert set(screens) == {"users", "entities", "logme", "h_score", "cka", "graph", "gradient"}
     assert screens["users"] == 1 and screens["entities"] == 0
     assert all(screens[name] > worth["B"]["screens"][name] for name in ("logme", "h_score", "cka", "gradient"))
     groups = {row["group"]: row for row in summary["by_group"]}
@@ -62,7 +62,14 @@ def test_a_source_without_a_user_of_the_target_is_told_in_numbers_too():
     summary = run(target).summary(target)
     assert summary["chosen"] == ["A"]
     written = json.dumps(summary, allow_nan=False)
-    assert '"users": 0.0' in written and set(summary["by_source"][1]["screens"].values()) == {0.0}
+    screens = summary["by_source"][1]["screens"]
+    assert '"users": 0.0' in written and {name for name, value in screens.items() if value is None} == {
+        "logme",
+        "h_score",
+        "cka",
+        "graph",
+    }
+    assert screens["users"] == screens["entities"] == screens["gradient"] == 0.0
 
 
 def test_one_validation_event_chooses_nothing():

@@ -379,6 +379,7 @@ def test_what_was_found_is_written_whole_and_runs(tmp_path: Path, capsys: pytest
         assert (number in found["best"]) != beaten
     assert max(found["importances"]["seconds"], key=found["importances"]["seconds"].get) == "adapt.fit.epochs"
     assert json.loads((tmp_path / "sweep.json").read_text()) == found
+    assert all(row["ships"] is None for row in found["trials"])
     best = load_config(tmp_path / "best.yaml", [])
     assert f"trial {found['best'][0]} again: graphrec run c.yaml denoise.keep.threshold=" in capsys.readouterr().out
     assert best.adapt.fit.epochs == max(row[0] for row in rows.values()) // 1

@@ -25,7 +25,7 @@ def cell(target, seed, ours, best, *, alone=0.2, vectors=None, noise=0.1, asked=
         "shipped": "chosen",
         "trials": 4,
         "seconds": {"select": 2.0, "adapt": 4.0},
-        "code": ["x"],
+        "codes": [["x"]],
         "users": list(range(asked, asked + USERS)),
         "models": models,
         "oracle": None,
@@ -49,12 +49,13 @@ def test_cells_are_counted_one_by_one_and_seeds_together():
     assert "select 2, adapt 4; trials 4" in told and "different versions" not in told
 
 
-def test_a_loss_against_target_only_is_named_after_the_correction():
+def test_losses_are_named_after_the_correction():
     losing, level = cell("A", 0, 0.1, 0.3), cell("B", 1, 0.199, 0.3)
-    assert "significant losses against target-only (95 %, Bonferroni over cells): toy-A-warm-0." in table(
-        [losing, level]
-    )
-    assert "over cells): none." in table([level])
+    lost = "significant losses against {} (paired over users, normal, 95 %, Bonferroni over cells): {}."
+    told = table([losing, level])
+    assert lost.format("target-only", "toy-A-warm-0") in told and lost.format("vectors alone", "none") in told
+    assert lost.format("target-only", "none") in table([level])
+    assert lost.format("vectors alone", "toy-B-warm-1") in table([cell("B", 1, 0.2, 0.3, vectors=0.3)])
 
 
 def test_what_counts_add_is_told_of_the_cells_in_which_they_ship():
@@ -64,14 +65,14 @@ def test_what_counts_add_is_told_of_the_cells_in_which_they_ship():
 
 
 def test_regret_is_against_the_best_subset_and_time_without_the_base():
-    row = cell("A", 0, 0.3, 0.3) | {"seconds": {"base": 10.0, "select": 3.0}}
+    row = cell("A", 0, 0.35, 0.3, vectors=0.3) | {"seconds": {"base": 10.0, "select": 3.0}}
     row |= {"oracle": {"seconds": 40.0, "ndcg@10": {"none": [0.2], "a": [0.24, 0.36], "b": [0.4]}}}
     told = table([row])
-    assert "| toy-A-warm-0 | b | 0.4000 | 0.3000 | 0.3000 | 25.0 % | 10 % | 32 % |" in told
+    assert "| toy-A-warm-0 | b | 0.4000 | 0.3000 | 0.3000 | 25.0 % | 50 % | 10 % | 32 % |" in told
     assert "Mean regret 25.0 %; select takes 10 %" in told
 
 
 @pytest.mark.parametrize("versions", [1, 2])
 def test_cells_of_several_versions_are_told_apart(versions):
-    rows = [cell("A", n, 0.3, 0.3) | {"code": [n % versions]} for n in range(3)]
+    rows = [cell("A", n, 0.3, 0.3) | {"codes": [["x", n % versions]]} for n in range(3)]
     assert ("2 different versions" in table(rows)) == (versions == 2)

@@ -23,7 +23,7 @@ def list_examples() -> list[str]:
 
 
 def write_example(name: str, out: Path | None) -> Path:
-    """Copy the example `name` to `out`; raise `ConfigError` on an unknown name or an existing file."""
+    """Write the example `name` to `out`; raise `ConfigError` on an unknown name or an existing file."""
     known = {path.stem: path for path in example_folder().glob("*.yaml")}
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
@@ -32,5 +32,6 @@ def write_example(name: str, out: Path | None) -> Path:
     path = out or Path(f"{name}.yaml")
     if path.exists():
         raise ConfigError(f"{path}: exists already; choose another file with --out")
-    write_text(path, known[name].read_text(encoding="utf-8"))
+    # The header says how to launch it: from where it lies now.
+    write_text(path, known[name].read_text(encoding="utf-8").replace(f"configs/{name}.yaml", str(path)))
     return path

@@ -34,6 +34,9 @@ Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...",
 Out = Annotated[Path | None, typer.Option("--out", help="Folder of the run; runs/NAME by default.")]
 Track = Annotated[bool, typer.Option(help="Record the run in MLflow.")]
 
+_WIDE = 10_000
+"""Columns of a table that goes to a file or a pipe: there a row is a line."""
+
 
 def main() -> None:
     """Run the command line; a mistake that a user can mend is one clear message and exit code 2."""
@@ -134,11 +137,17 @@ def show(stage: Annotated[str, typer.Argument(help="A stage, `sweep`, or `run` f
 
     if stage not in ("run", "sweep", *STAGES):
         close = difflib.get_close_matches(stage, (*STAGES, "sweep"), n=1)
-        raise typer.BadParameter(f"no stage {stage!r}; stages: {', '.join(close or STAGES)}")
-    table = Table("option", "type", "default", "range", "help", box=None, header_style="bold")
+        meant = f"did you mean {close[0]}? " if close else ""
+        raise typer.BadParameter(f"no stage {stage!r}; {meant}there are {', '.join((*STAGES, 'sweep', 'run'))}")
+    table = Table(box=None, header_style="bold")
+    # Whoever reads these types them: a key is never cut.
+    table.add_column("option", no_wrap=True)
+    for heading in ("type", "default", "range", "help"):
+        table.add_column(heading, overflow="fold")
     for doc in _sweep_options() if stage == "sweep" else options_of(stage):
         table.add_row(doc.path, doc.type, doc.default, doc.range, doc.help)
-    Console().print(table)
+    console = Console()
+    console.print(table, width=console.width if console.is_terminal else _WIDE)
 
 
 @app.command()
@@ -244,11 +253,11 @@ def report(run: RunPath) -> None:
     from rich.console import Console
 
     from graphrec.core.artifacts import RunFolder
-    from graphrec.report import summary_table, write_report
+    from graphrec.report import run_summary, write_report
 
     folder = RunFolder.open(run)
     write_report(folder, run / "report.html")
-    Console().print(summary_table(folder))
+    Console().print(run_summary(folder))
     typer.echo(f"report: {run / 'report.html'}")
 
 

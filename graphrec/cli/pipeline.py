@@ -1,5 +1,6 @@
 """A run: compute every stage's recipe, skip what is finished, make the rest, then print and report."""
 
+import difflib
 import os
 import time
 from collections import Counter
@@ -46,6 +47,11 @@ def run_stages(config: RunConfig, folder: Path, names: Sequence[str], *, track: 
     killed call leaves what was current before. With `conclude`, a run of all stages ends with
     metrics.json, the report and the table. Raises `GraphrecError` on everything a user can mend.
     """
+    if config.base.run and folder.resolve() == Path(config.base.run).resolve():
+        raise ConfigError(
+            f"{folder}: the new domain's run would overwrite the run that it inherits from; give it another `name`, or "
+            "another folder with --out"
+        )
     run = RunFolder(folder)
     with run.lock():
         recipes = make_recipes(config, list(STAGES))
@@ -157,9 +163,17 @@ def resolve_sources(config: RunConfig, ingest: Artifact) -> list[str]:
     if not config.target:
         return []
     if config.target not in known:
-        raise DataError(f"target {config.target!r}: not in the data; known domains: {', '.join(known)}")
-    offered = _base(config).entry("sources") if config.base.run else known
-    offered = [name for name in offered if name != config.target]
+        close = difflib.get_close_matches(config.target, known, n=1)
+        meant = f"did you mean {close[0]}? " if close else ""
+        raise DataError(f"target {config.target!r}: not in the data; {meant}known domains: {', '.join(known)}")
+    offered, beside = [name for name in known if name != config.target], ""
+    if config.base.run:
+        offered, beside = _base(config).entry("sources"), f", which {config.base.run} was pretrained on"
+        if config.target in offered:
+            raise DataError(
+                f"target {config.target!r}: {config.base.run} was pretrained on it, so that its views may know what is "
+                f"tested here; run the YAML of that run with target={config.target}, which pretrains without it"
+            )
     if config.target in config.sources:
         raise DataError(f"sources: {config.target!r} is the target, which is no source of its own; leave it out")
     if doubled := [name for name, times in Counter(config.sources).items() if times > 1]:
@@ -167,7 +181,7 @@ def resolve_sources(config: RunConfig, ingest: Artifact) -> list[str]:
     unknown = [name for name in config.sources if name not in offered]
     if unknown:
         raise DataError(
-            f"sources {', '.join(map(repr, unknown))}: not on offer; there are {', '.join(offered) or 'none'}"
+            f"sources {', '.join(map(repr, unknown))}: not on offer; there are {', '.join(offered) or 'none'}{beside}"
         )
     return list(config.sources) or offered
 
@@ -242,21 +256,24 @@ def _tracker(config: RunConfig, run: RunFolder, *, active: bool) -> Iterator[Tra
 
     # The id of an unfinished run lies apart: it serves only to reopen that run, and nothing else reads it.
     memory = run.path / "tracking.json"
-    previous = files.read_json(memory).get("mlflow_run") if memory.exists() else None
+    told = {"name": config.name, "target": config.target, "seed": config.seed}
+    before = files.read_json(memory) if memory.exists() else {}
+    # What was recorded of another target or seed is another run's.
+    previous = before.get("mlflow_run") if before.get("run") == told else None
     tags = {"target": config.target, "folder": str(run.path), "graphrec": __version__}
     with open_run(experiment="graphrec", name=config.name, tags=tags, previous=previous) as tracker:
         if isinstance(tracker, NullTracker):
             yield tracker
             return
-        files.write_json(memory, {"mlflow_run": tracker.run})
-        tracker.log_params({"name": config.name, "target": config.target, "seed": config.seed})
+        files.write_json(memory, {"mlflow_run": tracker.run, "run": told})
+        tracker.log_params(told)
         yield tracker
         memory.unlink()
 
 
 def _conclude(outcome: Outcome, tracker: Tracker, recipes: Mapping[str, Recipe], *, anew: bool) -> None:
     """Write metrics.json and report.html, record them, print the table."""
-    from graphrec.report import summary_table, write_report
+    from graphrec.report import run_summary, write_report
 
     run = outcome.run
     report = run.path / "report.html"
@@ -266,7 +283,7 @@ def _conclude(outcome: Outcome, tracker: Tracker, recipes: Mapping[str, Recipe],
         write_report(run, report)
         _record_run(outcome, records, tracker)
         run.mark_reported(recipes)
-    Console().print(summary_table(run))
+    Console().print(run_summary(run))
     Console().print(f"report: {report}\n")
 
 

@@ -104,7 +104,7 @@ def read_yaml(path: Path) -> JSON:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; `graphrec init --example` lists examples to start from") from None
+        raise ConfigError(f"{path}: no such file; `graphrec init` lists examples to start from") from None
     except IsADirectoryError:
         raise ConfigError(f"{path}: is a folder; expected the YAML file of a run") from None
     except (OSError, UnicodeDecodeError) as error:
@@ -242,7 +242,10 @@ def _problem(cls: type[Any], source: str, error: Any) -> str:
         return f"{source}: {path}: unknown key{_nearest(cls, path)}"
     if error["type"] == "missing":
         return f"{source}: {path}: required, but not given"
-    given = "" if isinstance(error.get("input"), dict) else f", got {error.get('input')!r}"
+    value = error.get("input")
+    given = "" if isinstance(value, dict) else f", got {value!r}"
+    if error["type"] == "tuple_type" and isinstance(value, str | int | float):
+        given += f"; a list of one is [{value}]"
     return f"{source}: {path}: {error['msg'][0].lower()}{error['msg'][1:]}{given}"
 
 

@@ -183,7 +183,8 @@ def _check_left(events: pl.DataFrame, domains: tuple[str, ...], config: CleanCon
     slices = zip(domains, domain_slices(events, len(domains)), strict=True)
     if empty := [name for name, rows in slices if rows.start == rows.stop]:
         raise DataError(
-            f"domain {', '.join(map(repr, empty))}: no events left; check the interaction tables, `domains`, and "
+            f"domain {', '.join(map(repr, empty))}: no events left; check the interaction tables, what is read of them "
+            "(`domains` of a table, `departments` of a journey), and "
             f"ingest.clean (min_item_users={config.min_item_users}, min_user_items={config.min_user_items})"
         )
 

@@ -8,6 +8,8 @@ values of F. The score is the evidence divided by n, averaged over the label col
 H-score (Bao et al. 2019, eq. 3): tr(cov(F)^-1 cov(E[F | class])), with a small ridge as covariances may be singular.
 
 CKA (Kornblith et al. 2019, eq. 1 with a linear kernel): |A'B|^2 / (|A'A| |B'B|), Frobenius norms of centred matrices.
+Of two graphs over the same nodes, given as similarities K and L, it is HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)) with
+the unbiased HSIC of Song et al. 2012 (eq. 5): what a node has in common with itself does not count.
 """
 
 import numpy as np
@@ -67,3 +69,17 @@ def linear_cka(first: Real, second: Real) -> float:
     a, b = first - first.mean(axis=0), second - second.mean(axis=0)
     joint, own = np.linalg.norm(a.T @ b) ** 2, np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b)
     return float(joint / own) if own else 0.0
+
+
+def graph_cka(first: Real, second: Real) -> float:
+    """Return the CKA of two graphs, similarities [n, n] of the same n > 3 nodes: about 0 if unrelated, at most 1."""
+    both, one, other = _hsic(first, second), _hsic(first, first), _hsic(second, second)
+    return both / float(np.sqrt(one * other)) if one > 0 and other > 0 else 0.0
+
+
+def _hsic(first: Real, second: Real) -> float:
+    n = len(first)
+    one, other = (similarity - np.diag(np.diag(similarity)) for similarity in (first, second))
+    rows, others = one.sum(axis=1), other.sum(axis=1)
+    outer = rows.sum() * others.sum() / ((n - 1) * (n - 2))
+    return float((one * other).sum() + outer - 2 * rows @ others / (n - 2)) / (n * (n - 3))

@@ -68,9 +68,9 @@ class Scores:
         return max(known, key=known.__getitem__) if known else None
 
     def leads(self, model: str, metric: str, k: int, group: str = "all") -> bool:
-        """Return whether no model has a larger value; equals all lead."""
-        best = self.best(metric, k, group)
-        return best is not None and self.get(model, metric, k, group) == self.get(best, metric, k, group)
+        """Return whether no model has a larger value; equals all lead, but for zeros."""
+        best, value = self.best(metric, k, group), self.get(model, metric, k, group)
+        return best is not None and bool(value) and value == self.get(best, metric, k, group)
 
     def interval(self, baseline: str) -> Interval | None:
         """Return the interval of NDCG@10 of ours minus `baseline`, None where it was not taken."""

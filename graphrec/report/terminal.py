@@ -1,6 +1,8 @@
-"""The table at the end of a run, on the terminal."""
+"""What a run ends with on the terminal: the table of test scores, what was chosen, what ships, and the verdict."""
 
 from rich import box
+from rich.console import Group
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -8,6 +10,7 @@ from graphrec.core.artifacts import RunFolder
 from graphrec.report import formats
 from graphrec.report.facts import Facts
 from graphrec.report.scores import Scores
+from graphrec.report.sections.headline import headline
 
 COLUMNS = (
     ("HR@10", "hr", 10, "all"),
@@ -18,6 +21,23 @@ COLUMNS = (
     ("tail NDCG@10", "ndcg", 10, "tail"),
 )
 """Heading, metric, k and popularity group of each column."""
+
+
+def run_summary(run: RunFolder) -> Group:
+    """Return the table of `summary_table`, then why these sources, what ships, and how it stands to the baselines."""
+    facts = Facts.read(run)
+    head = headline(facts, Scores.read(facts))
+    ships = head["shipped"]
+    lines = {
+        "sources": facts.summary("select").get("reason", ""),
+        "ships": f"{formats.model(str(ships['name']))}. {ships['reason']}" if ships["reason"] else "",
+        "test": " ".join(filter(None, (head["words"], head.get("advice")))),
+    }
+    return Group(summary_table(run), *(_line(name, words) for name, words in lines.items() if words))
+
+
+def _line(name: str, words: str) -> Padding:
+    return Padding(Text.assemble((f"{name}: ", "bold"), words), (0, 0, 0, 2))
 
 
 def summary_table(run: RunFolder) -> Table:

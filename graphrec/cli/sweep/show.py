@@ -64,11 +64,12 @@ def print_found(found: JSON, plan: Plan, config: str, given: Sequence[str], *, w
     if not found["best"]:
         return
     console.print(Text("no trial is better in everything than one of these:" if len(names) > 1 else "best trials:"))
-    table = Table("trial", *names, "options", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    for row in _shown(found, plan):
-        table.add_row(
-            str(row["trial"]), *(f"{v:.4f}" for v in row["values"]), Text("\n".join(row["overrides"]), overflow="fold")
-        )
+    shown = _shown(found, plan)
+    ships = ["ships"] if any(row["ships"] for row in shown) else []
+    table = Table("trial", *names, *ships, "options", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for row in shown:
+        values, what = (f"{v:.4f}" for v in row["values"]), [row["ships"] or ""] if ships else []
+        table.add_row(str(row["trial"]), *values, *what, Text("\n".join(row["overrides"]), overflow="fold"))
     console.print(table)
     for name, shares in found["importances"].items():
         if shares:
@@ -98,6 +99,7 @@ def _row(trial: Any, plan: Plan) -> JSON:
         "state": "LOST" if trial.state.name == "FAIL" and "error" not in trial.user_attrs else trial.state.name,
         "values": trial.values if trial.state.name == "COMPLETE" else None,
         "overrides": plan.space.overrides(trial.params) if whole else [],
+        "ships": trial.user_attrs.get("ships"),
         "error": trial.user_attrs.get("error"),
     }
 

@@ -96,7 +96,9 @@ class Space:
         axes = [(p.name, p.values) for p in self.parameters]
         endless = [name for name, values in axes if values is None]
         if endless:
-            raise ConfigError(f"sweep.space: {', '.join(endless)}: a grid needs `step` or `choices` here")
+            raise ConfigError(
+                f"sweep.space: {', '.join(endless)}: a grid needs `choices` here, or `step` without `log`"
+            )
         points = [dict(zip(self.names, row, strict=True)) for row in product(*(values or () for _, values in axes))]
         return [point for point in points if not self.switches or any(point[name] for name in self.switches)]
 
@@ -132,6 +134,8 @@ def _parameters(key: str, given: ParameterConfig, kind: str, start: str) -> Iter
     numbers = given.low is not None or given.high is not None
     if numbers + bool(given.choices) + bool(given.subsets) > 1:
         raise ConfigError(f"{start}: give `low` and `high`, or `choices`, or `subsets`, not several of them")
+    if not numbers and (given.log or given.step is not None):
+        raise ConfigError(f"{start}: `log` and `step` go with `low` and `high`")
     if given.subsets:
         if key != SOURCES:
             raise ConfigError(f"{start}: only `{SOURCES}` has subsets; give choices")
@@ -153,6 +157,8 @@ def _number(key: str, given: ParameterConfig, kind: str, start: str) -> Paramete
         raise ConfigError(f"{start}: needs `low` and a larger `high`, got {low} and {high}")
     if given.log and (given.step is not None or low <= 0):
         raise ConfigError(f"{start}: `log` needs `low` above 0 and goes without `step`")
+    if given.step is not None and given.step > high - low:
+        raise ConfigError(f"{start}: `step` must be at most the way from `low` to `high`, got {given.step:g}")
     if whole and any(n is not None and n % 1 for n in (low, high, given.step)):
         raise ConfigError(f"{start}: takes whole numbers; `low`, `high` and `step` must be such")
     if given.step is not None:
@@ -171,7 +177,7 @@ def _texts(choices: tuple[Any, ...], start: str) -> Mapping[Value, str]:
     written = [json.dumps(choice, ensure_ascii=False) for choice in choices]
     texts = {text if isinstance(c, list | dict) else c: text for c, text in zip(choices, written, strict=True)}
     if len(texts) < len(choices):
-        raise ConfigError(f"{start}: choices: one stands there twice")
+        raise ConfigError(f"{start}: choices: one stands there twice (true and 1, false and 0 are one to a study)")
     return texts
 
 

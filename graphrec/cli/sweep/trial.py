@@ -10,10 +10,12 @@ from graphrec.cli.pipeline import bring, check_run, check_target, make_recipes, 
 from graphrec.cli.sweep.draw._optuna import Claim
 from graphrec.cli.sweep.objectives import Objective, stages_of
 from graphrec.cli.sweep.space import SOURCES, TARGET, Point, Space
+from graphrec.core import files
 from graphrec.core.artifacts import Artifact, Recipe, RunFolder
 from graphrec.core.config import apply_overrides, parse, to_mapping
 from graphrec.core.errors import ConfigError
 from graphrec.core.locks import held
+from graphrec.core.progress import logger
 from graphrec.core.tracking import NullTracker, Tracker
 
 
@@ -37,6 +39,11 @@ class Plan:
         targets = [replace(config, target=name, sources=()) for name in self.space.named(TARGET) or [config.target]]
         for target in targets:
             check_target(target, ingest)
+        if clash := [repr(name) for name in self.space.named(SOURCES) if name in self.space.named(TARGET)]:
+            raise ConfigError(
+                f"{self.source}: sweep.space: sources: {', '.join(clash)}: a target too, which is no source of its "
+                "own; search the sources of one target at a time"
+            )
         offered = list(dict.fromkeys(name for target in targets for name in resolve_sources(target, ingest)))
         unknown = [repr(name) for name in self.space.named(SOURCES) if name not in offered]
         if unknown:
@@ -48,12 +55,23 @@ class Plan:
     def run(self, claim: Claim, tracker: Tracker) -> tuple[float, ...]:
         """Bring the stages up to date and return one number per objective; raises `Pruned` when told to stop."""
         config, names, done = self._config(claim.point), stages_of(self.objectives), dict[str, Artifact]()
-        recipes, watch = make_recipes(config, names), _Trial(tracker, names[-1], claim.report)
+        logger.info("trial %d: %s", claim.number, " ".join(self.space.overrides(claim.point)))
+        recipes, watch = make_recipes(config, names), _Trial(tracker, _telling(names[-1]), claim.report)
         for name in names:
             done[name] = self._bring(config, recipes[name], done, watch)
             if name == "ingest":
                 check_run(config, done[name])
-        return tuple(objective.value(done) for objective in self.objectives)
+        if "adapt" in done:
+            # Sources are only offered: what a trial is worth may owe nothing to them.
+            claim.note("ships", files.read_json(done["adapt"].file("summary.json"))["shipped"])
+        values = tuple(objective.value(done) for objective in self.objectives)
+        named = zip(self.objectives, values, strict=True)
+        told = ", ".join(f"{objective.name} {value:.4f}" for objective, value in named)
+        blind = (
+            "; nothing to prune by: no training of it was validated" if claim.prunes and not watch.num_reports else ""
+        )
+        logger.info("trial %d: %s%s", claim.number, told, blind)
+        return values
 
     def _config(self, point: Point) -> RunConfig:
         mapping = apply_overrides(to_mapping(self.config), self.space.overrides(point))
@@ -66,13 +84,22 @@ class Plan:
             return bring(RunFolder(self.folder), stage_row(config, recipe.stage), recipe, done, config, tracker)
 
 
+def _telling(last: str) -> tuple[str, ...]:
+    # Adapt goes on from the base that select has trained, and where it trains no further, that is all there is to see.
+    return ("select", "adapt") if last == "adapt" else (last,)
+
+
 @dataclass
 class _Trial:
-    """The trial's run for its stages: their metrics with the stage's name before, and no runs of their own."""
+    """The trial's run for its stages: their metrics with the stage's name before, and no runs of their own.
+
+    Every validation of the stages `telling` is reported, in order, to whoever prunes.
+    """
 
     tracker: Tracker
-    last: str
+    telling: tuple[str, ...]
     report: Callable[[float, int], None]
+    num_reports: int = 0
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Do nothing: the overrides say it all."""
@@ -87,28 +114,30 @@ class _Trial:
     @contextmanager
     def child(self, name: str) -> Iterator[Tracker]:
         """Give a stage its tracker."""
-        yield _Stage(self.tracker, name, self.report if name == self.last else None)
+        yield _Stage(self, name)
+
+    def validated(self, value: float) -> None:
+        """Report one more validation; raises `Pruned` when the trial is to stop."""
+        self.num_reports += 1
+        self.report(value, self.num_reports)
 
 
 @dataclass
 class _Stage:
-    """One stage of the trial; every validation of the last one is reported, in order, to whoever prunes."""
+    """One stage of the trial."""
 
-    tracker: Tracker
+    trial: _Trial
     name: str
-    report: Callable[[float, int], None] | None
-    num_reports: int = 0
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Do nothing: the overrides say it all."""
 
     def log_metrics(self, metrics: Mapping[str, float], step: int = 0) -> None:
         """Record them, and report validations; raises `Pruned` when the trial is to stop."""
-        self.tracker.log_metrics({f"{self.name}/{name}": value for name, value in metrics.items()}, step)
+        self.trial.log_metrics({f"{self.name}/{name}": value for name, value in metrics.items()}, step)
         for name, value in metrics.items():
-            if self.report is not None and name.endswith("/valid"):
-                self.num_reports += 1
-                self.report(value, self.num_reports)
+            if self.name in self.trial.telling and name.endswith("/valid"):
+                self.trial.validated(value)
 
     def log_artifact(self, path: Path) -> None:
         """Do nothing: artifacts lie in the run folder."""

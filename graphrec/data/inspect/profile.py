@@ -149,7 +149,9 @@ def _notes(dataset: Dataset, *, timed: bool) -> list[str]:
     elif dataset.domains and not len(dataset.link_item):
         notes.append("no links between items and entities: the triples touch no item")
     if len(dataset.domains) == 1:
-        notes.append("one domain: nothing to transfer from; the target is trained on its own")
+        notes.append(
+            "one domain in these tables: what helps it can only come from a finished run (graphrec adapt RUN --target)"
+        )
     if dataset.domains and not any(dataset.text):
         notes.append("no item text: text signals are passed over")
     if dataset.domains and not timed:

@@ -44,17 +44,19 @@ _COLUMNS = (
     "LogME",
     "H-score",
     "CKA",
+    "CKA of graphs",
     "gradient cosine",
 )
 _NOTE = (
     "SE: the weight of a source's channel in standard errors, in one fit of all sources; 0.0 where it has no such "
-    "channel or a useless one. The last six columns are screens, which need no training: they inform and do not decide."
+    "channel or a useless one. The last seven columns are screens, which need no training: they inform and do not "
+    "decide. A dash: too few users are known to tell."
 )
 _GROUP_COLUMNS = ("group", "users", "NDCG@10 without sources", "gain of the chosen")
 _GROUP_NOTE = (
     "Gains in validation NDCG@10 over no source, with paired standard errors. Users by their train events in the "
-    "target, then by the popularity of the item they took. The weights were fitted to these users, which flatters "
-    "gains a little."
+    "target, then by the popularity of the items they took, where these are of one group. The weights were fitted to "
+    "these users, which flatters gains: the more, the fewer users validate."
 )
 
 
@@ -95,8 +97,13 @@ def _source(row: JSON) -> tuple[str, ...]:
         f"{formats.signed(row.get('shapley'))} ({formats.signed(row.get('low'))} to {formats.signed(row.get('high'))})",
         *(formats.number(row.get(f"{kind}_z"), 1) for kind in ("users", "cross", "entities")),
         *(formats.percent(screens.get(name)) for name in ("users", "entities")),
-        *(formats.number(screens.get(name)) for name in ("logme", "h_score", "cka", "gradient")),
+        *(_screen(screens, name) for name in ("logme", "h_score", "cka", "graph", "gradient")),
     )
+
+
+def _screen(screens: JSON, name: str) -> str:
+    # None is an answer, that of too few users; a summary without the screen never asked.
+    return "\N{EN DASH}" if screens.get(name, 0) is None else formats.number(screens.get(name))
 
 
 def _group(row: JSON, *, has_all: bool) -> tuple[str, ...]:

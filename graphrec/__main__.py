@@ -1,0 +1,5 @@
+"""The command line as `python -m graphrec`."""
+
+from graphrec.cli.main import main
+
+main()
