@@ -12,10 +12,11 @@ from finetune.adapt import Fitted, Fitting, Judged, adapt, subsets
 from finetune.channels import NEW, OWN, POPULARITY, Parts, Vectors
 from finetune.evidence import Evidence, HeldOut, counts_of
 from finetune.guard import ALL_DOMAINS, CHOSEN, TARGET_ONLY, Decision, guard, worth_more
-from finetune.logit import Logit
+from finetune.logit import Choices, Logit
 from finetune.model import new_encoder
 from finetune.target import Target, target_graph
 from finetune.task import BASE, fit_own
+from graphrec.core.seeds import generator
 from graphrec.core.tracking import NullTracker
 from graphrec.core.workspace import Workspace
 from graphrec.encoders.pretrained import FULL, TRAIN, Pretrained
@@ -231,7 +232,7 @@ def test_counts_bring_in_no_source_that_validation_is_not_sure_of(errors, ships,
     ("weight", "error", "kept"),
     [(-0.5, 0.1, False), (-0.5, np.inf, True), (-0.5, 100.0, True), (0.0, 0.1, False), (1e-6, 0.1, False)],
 )
-def test_an_own_view_without_weight_is_kept_where_validation_cannot_tell(weight, error, kept):
+def test_an_own_view_without_weight_is_kept_where_validation_cannot_tell(weight, error, kept, monkeypatch):
     target, _ = world({"A": relevant()})
     with Workspace.temporary() as space:
         encoder, _ = fit_own(target, ADAPT.model, ADAPT.fit, seed=1, workspace=space, tracker=NullTracker())
@@ -245,6 +246,9 @@ def test_an_own_view_without_weight_is_kept_where_validation_cannot_tell(weight,
         # Else NDCG@10 says, of a few values, and none that the others would not have had.
         shares = (0.0, 0.3, 0.6, 1.0, 1.6) if weight > 0 else (0.0, 0.03, 0.1, 0.3, 1.0)
         assert any(own == pytest.approx(share * (weight if weight > 0 else usual)) for share in shares)
+    # And where NDCG@10 tells nothing either, likelihood's word stands.
+    monkeypatch.setattr(Choices, "ndcg", lambda *_: 0.5)
+    assert evidence._settled(fit, (0, 1))[0] == (usual if kept else max(0.0, weight))
 
 
 @pytest.mark.parametrize(("asked", "error", "first"), [(8, 2.7, 0.0), (8, 1.0, 5.8), (200, 2.7, 0.0), (200, 1.0, 5.8)])
@@ -305,6 +309,19 @@ def test_an_encoder_whose_view_has_no_weight_can_still_be_trained():
     assert any(not torch.equal(before[name], after[name]) for name in before)
 
 
+def test_training_from_a_weight_that_was_none_must_beat_the_model_without_it():
+    target, _ = world({"A": relevant()})
+    with Workspace.temporary() as space:
+        fitting = Fitting(target, replace(ADAPT, tune="full"), 1, space, NullTracker())
+        base, _ = fitting.base(TRAIN)
+        evidence = Evidence.of(base, target, ADAPT.evidence, 1)
+        weight = {**evidence.weights(("A",)).value, OWN: 0.0}
+        begun = Fitted(encoder=base, parts=evidence.parts, weight=weight)
+        # So much of an own view drowns what the source knows, and training gains over that alone.
+        tuned, result = fitting._tuned(begun, TRAIN, "drowned", 20.0)
+    assert result.best > result.start and result.best_epoch == 0 and tuned is begun
+
+
 def test_a_source_gets_no_credit_for_training_longer():
     target, _ = world({"B": unrelated(0), "C": unrelated(1)})
     # The base is far from done, so whoever trains on gains; target_only does so as well.
@@ -342,6 +359,37 @@ def test_no_validation_ships_target_only():
     target = replace(target, graph=replace(target.graph, events={"new": blind}))
     adapted = run(target, ("A",))
     assert adapted.shipped == TARGET_ONLY and "No validation events" in adapted.summary["reason"]
+
+
+@pytest.mark.parametrize("views", [{}, {"A": np.zeros((NUM_USERS, 8))}], ids=["no source", "none known"])
+@pytest.mark.parametrize("left", [0, 5])
+def test_the_own_view_counts_where_no_source_knows_anybody(views, left):
+    target, test_item = world(views)
+    events = target.graph.events["new"]
+    few = events.valid & (events.user < left)
+    events = EventEdges(user=events.user, item=events.item, valid=few)
+    target = replace(target, graph=replace(target.graph, events={"new": events}))
+    adapted = run(target, ())
+    assert np.linalg.norm(adapted.arrays["user"][:, :-1], axis=1).min() > 1
+    assert hits(adapted.arrays, "", test_item) > 1.5 * 10 / NUM_ITEMS
+
+
+def test_a_user_is_judged_by_weights_that_other_users_gave():
+    target, _ = world({"A": relevant()})
+    with Workspace.temporary() as space:
+        encoder, _ = fit_own(target, ADAPT.model, ADAPT.fit, seed=1, workspace=space, tracker=NullTracker())
+    evidence = Evidence.of(encoder, target, ADAPT.evidence, 1)
+    fold = generator(0, "evidence", "folds").permutation(len(evidence.view.users)) % 5
+    mine = np.flatnonzero(fold == 0)
+    # All of the first fold but ten users take something else, which says nothing of what the ten are judged by.
+    changed, ten = np.isin(evidence.row, mine[10:]), mine[:10]
+    pos = np.where(changed, (evidence.choices.pos + 7) % evidence.choices.size, evidence.choices.pos)
+    other = replace(evidence, choices=replace(evidence.choices, pos=pos), _known={})
+    before, after = evidence.held_out(("A",)), other.held_out(("A",))
+    assert after.likelihood[ten] == pytest.approx(before.likelihood[ten], abs=0.01)
+    assert np.array_equal(after.ndcg[mine], before.ndcg[mine])
+    elsewhere = np.flatnonzero(fold != 0)
+    assert np.abs(after.likelihood[elsewhere] - before.likelihood[elsewhere]).max() > 0.1
 
 
 RNG = np.random.default_rng(0)

@@ -2,19 +2,21 @@
 
 import json
 from dataclasses import replace
+from itertools import permutations
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from finetune.evidence import Evidence
-from finetune.explain import exact_shapley
+from finetune.explain import _item_members, exact_shapley
 from finetune.select import Selection, select
 from finetune.strategies import Gains, exhaustive, greedy
 from finetune.task import fit_own, gain
 from graphrec.core.search import MemorySearch, Trial
 from graphrec.core.tracking import NullTracker
 from graphrec.core.workspace import Workspace
+from graphrec.metrics.transferability import _hsic, graph_cka
 from tests.planted import NUM_USERS, SELECT, VIEW, relevant, unrelated, world
 
 
@@ -155,6 +157,7 @@ def test_other_ways_find_it_too_with_fewer_trials(search, seeds):
     views = {"A": relevant(), **{f"B{n}": unrelated(n) for n in range(5)}}
     selection = run(world(views)[0], replace(SELECT, search=search, seeds=seeds))
     assert selection.chosen == ("A",) and () in selection.values
+    assert selection.explained.all_against_chosen is not None, "what all would give is told, tried or not"
     # Greedy: none, six of one source, five of two; gates: none, the result, all.
     assert len(selection.values) == {"greedy": 12, "gates": 3}[search]
     assert selection.summary(world(views)[0])["shapley_unit"] == "nats"
@@ -222,6 +225,38 @@ def test_gain_by_hand():
     assert gain(GOOD, BAD) == pytest.approx((1.5, np.sqrt(1 / 3) / 2))
     assert gain(GOOD, GOOD) == (0.0, 0.0)
     assert gain(np.array([1.0]), np.array([0.5])) == (0.5, 0.0)
+
+
+def test_an_item_group_has_the_users_who_validate_on_it_alone():
+    # Item 0 is the head, item 2 the tail, item 3 cold; user 0 asks for head and tail.
+    target = SimpleNamespace(valid=(np.array([0, 0, 4, 5, 5]), np.array([0, 2, 2, 0, 0])))
+    evidence = SimpleNamespace(target=target, view=SimpleNamespace(count=np.array([9, 3, 1, 0])))
+    found = {name: mask.tolist() for name, mask in _item_members(evidence, np.array([0, 4, 5])).items()}
+    assert found["head items"] == [False, False, True] and found["tail items"] == [False, True, False]
+    assert not any(found["mid items"]) and not any(found["cold items"])
+
+
+def test_a_gain_is_what_is_likelier_less_the_price_of_its_weights():
+    target, _ = world({"A": relevant(), "B": unrelated(0)})
+    with Workspace.temporary() as space:
+        encoder, _ = fit_own(target, SELECT.model, SELECT.fit, seed=1, workspace=space, tracker=NullTracker())
+    evidence = Evidence.of(encoder, target, SELECT.evidence, 1)
+    assert evidence.price == pytest.approx(1.5 * np.log(len(evidence.choices)))
+    likelier = evidence.log_likelihood(("A",)).sum() - evidence.log_likelihood(()).sum()
+    assert evidence.gain(("A",)) == pytest.approx(likelier - evidence.price)
+
+
+def test_graphs_are_alike_as_far_as_their_edges_are():
+    rng = np.random.default_rng(0)
+    had = rng.random((60, 40)) < 0.2
+    first, second = (m.astype(float) @ m.T for m in (had, rng.random((60, 40)) < 0.2))
+    assert graph_cka(first, 3 * first) == pytest.approx(1) and abs(graph_cka(first, second)) < 0.1
+    # What a node has in common with itself does not count.
+    assert graph_cka(first + 100 * np.eye(60), first) == pytest.approx(1)
+    # By the definition of Song et al. (2012, eq. 2): means over distinct nodes i, j, q, r.
+    k, m = first[:6, :6], second[:6, :6]
+    terms = [k[i, j] * (m[i, j] + m[q, r] - 2 * m[i, q]) for i, j, q, r in permutations(range(6), 4)]
+    assert _hsic(k, m) == pytest.approx(np.mean(terms))
 
 
 def test_a_useless_source_changes_no_gain_by_one_bit():

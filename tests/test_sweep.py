@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -26,6 +27,7 @@ from graphrec.cli.sweep.draw._optuna import Claim
 from graphrec.cli.sweep.record import work_recorded
 from graphrec.cli.sweep.show import found_so_far, print_found, write_found
 from graphrec.cli.sweep.space import read_space
+from graphrec.cli.sweep.trial import _telling, _Trial
 from graphrec.cli.sweep.worker import work
 from graphrec.cli.table import STAGES
 from graphrec.core._mlflow import MlflowClient, tracking_uri
@@ -34,6 +36,7 @@ from graphrec.core.artifacts import Artifact, RunFolder
 from graphrec.core.errors import ArtifactError, ConfigError, GraphrecError
 from graphrec.core.locks import held, shared_folder
 from graphrec.core.records import read_records
+from graphrec.core.tracking import NullTracker
 
 GRAPHREC = str(Path(sys.executable).parent / "graphrec")
 SPACE = """
@@ -118,6 +121,14 @@ def test_a_space_is_options_of_the_run_and_its_points_are_overrides(tmp_path: Pa
         ("{denoise.profile: {choices: [quik]}}", "did you mean quick"),
         ("{target: {subsets: [a]}}", "c.yaml: sweep.space: target: only `sources` has subsets; give choices"),
         ("{name: {choices: [a]}}", "c.yaml: sweep.space: name: cannot be searched"),
+        (
+            "{adapt.fit.lr: {choices: [0.1, 0.2], log: true}}",
+            "c.yaml: sweep.space: adapt.fit.lr: `log` and `step` go with `low` and `high`",
+        ),
+        (
+            "{adapt.fit.epochs: {low: 1, high: 10, step: 20}}",
+            "c.yaml: sweep.space: adapt.fit.epochs: `step` must be at most the way from `low` to `high`, got 20",
+        ),
         ("{adapt.refit: {choices: [true, true]}}", "c.yaml: sweep.space: adapt.refit: choices: one stands there twice"),
     ],
 )
@@ -291,6 +302,10 @@ def shop(folder: Path, space: str) -> Path:
             "{sources: {choices: [[b], [a, TYPO]]}}",
             "c.yaml: sweep.space: sources: 'TYPO': not on offer; there are a, b",
         ),
+        (
+            "{target: {choices: [a, t]}, sources: {subsets: [a, b]}}",
+            "sources: 'a': a target too, which is no source of its own; search the sources of one target at a time",
+        ),
         ("{target: {choices: [t, TYPO]}}", "target 'TYPO': not in the data; known domains: a, b, t"),
     ],
 )
@@ -304,9 +319,7 @@ def test_domains_are_checked_before_a_trial_begins(tmp_path: Path, space: str, m
 
 
 def test_domains_that_the_data_have_are_accepted(tmp_path: Path) -> None:
-    path = shop(
-        tmp_path, "{target: {choices: [a, t]}, sources: {subsets: [a, b]}, pretrain.fit.lr: {low: 0.1, high: 1}}"
-    )
+    path = shop(tmp_path, "{target: {choices: [a, t]}, sources: {subsets: [b]}, pretrain.fit.lr: {low: 0.1, high: 1}}")
     sweep = Sweep(path=path, out=tmp_path / "run")
     sweep.plan().check_domains()
     assert not (tmp_path / "run" / "sweep.journal").exists()
@@ -326,6 +339,20 @@ def test_show_only_looks(tmp_path: Path, storage: str, capsys: pytest.CaptureFix
     run_sweep(sweep, 1, show_only=True)
     assert "1 trials asked for; 1 complete" in capsys.readouterr().out
     assert sorted(path for path in tmp_path.rglob("*")) == before
+
+
+def test_pruners_see_what_select_trains_for_adapt() -> None:
+    seen: list[tuple[float, int]] = []
+    trial = _Trial(NullTracker(), _telling("adapt"), lambda value, step: seen.append((value, step)))
+    for stage, name, value in (
+        ("pretrain", "pretrain/valid", 0.9),
+        ("select", "base-train/valid", 0.1),
+        ("select", "base-train/loss", 5.0),
+        ("adapt", "chosen/valid", 0.2),
+    ):
+        with trial.child(stage) as tracker:
+            tracker.log_metrics({name: value})
+    assert seen == [(0.1, 1), (0.2, 2)] and _telling("longtail") == ("longtail",)
 
 
 def test_values_that_kill_their_workers_are_given_up(tmp_path: Path) -> None:
@@ -476,6 +503,8 @@ def test_the_command_runs_and_its_best_trial_is_a_run(tmp_path: Path) -> None:
     values, objectives = found["trials"][0]["values"], Sweep(path=example_folder() / "sweep.yaml").plan().objectives
     artifacts = {stage: Artifact.open(next(folder.glob(f"artifacts/{stage}-*"))) for stage in ("adapt", "longtail")}
     assert values == [objective.value(artifacts) for objective in objectives]
+    assert found["trials"][0]["ships"] == json.loads(artifacts["adapt"].file("summary.json").read_text())["shipped"]
+    assert "ships" in done.stdout and re.search(r"trial 0: .*sources=", done.stderr)
     for stage in ("pretrain", *artifacts):
         records = read_records(next(folder.glob(f"artifacts/{stage}-*")) / "metrics.json")
         measured = {record.measure for record in records if record.split == "valid"}
