@@ -171,7 +171,7 @@ def test_what_is_inherited_is_not_validated(tmp_path: Path) -> None:
 
 
 def test_a_grid_needs_an_end(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="adapt.fit.lr: a grid needs `step` or `choices` here"):
+    with pytest.raises(ConfigError, match="adapt.fit.lr: a grid needs `choices` here, or `step` without `log`"):
         opened(tmp_path, "{adapt.fit.lr: {low: 0.1, high: 1}}", "  sampler: grid\n")
 
 
