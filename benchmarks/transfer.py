@@ -38,7 +38,8 @@ from scipy.sparse import csr_array
 from benchmarks.merged import Cooccurrence, Part, ones
 from benchmarks.nearest import nearest
 from benchmarks.transfer_table import table
-from finetune.adapt import Fitting, adapt
+from finetune.adapt import adapt
+from finetune.fitting import Fitting
 from finetune.select import select
 from finetune.target import Target
 from finetune.task import fit_own

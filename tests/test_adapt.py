@@ -8,9 +8,10 @@ import pytest
 import torch
 from scipy.sparse import csr_array
 
-from finetune.adapt import Fitted, Fitting, Judged, adapt, subsets
+from finetune.adapt import adapt, subsets
 from finetune.channels import NEW, OWN, POPULARITY, Parts, Vectors
 from finetune.evidence import Evidence, HeldOut, counts_of
+from finetune.fitting import Fitted, Fitting, Judged
 from finetune.guard import ALL_DOMAINS, CHOSEN, TARGET_ONLY, Decision, guard, worth_more
 from finetune.logit import Choices, Logit
 from finetune.model import new_encoder
