@@ -1,9 +1,10 @@
 """Adapt: fit the target on the chosen sources, and ship it only where it is better than the guards.
 
 Candidates share one code path (`fitting.py`): target_only (no source), all_domains, and the chosen subset where it is
-neither. One base, the target's own encoder, serves all of them; sources come in through maps in closed form, weighed on validation
-(`evidence.py`). `tune` may train on from there, every candidate with the same budget, target_only too: else a source
-would get the credit for training longer. Epoch 0 is the closed form, so that training is kept only where it helps.
+neither. One base, the target's own encoder, serves all of them; sources come in through maps in closed form, weighed on
+validation (`evidence.py`). `tune` may train on from there, every candidate with the same budget, target_only too: else
+a source would get the credit for training longer. Epoch 0 is the closed form, so that training is kept only where it
+helps.
 
 Which candidate ships is for `guard.py` to say.
 """
