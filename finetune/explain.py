@@ -32,7 +32,7 @@ _FEW = 5
 class Explained:
     """One row per source, the unit of their Shapley values, and gains by group of users and items.
 
-    `all_against_chosen` is what all sources give beyond the chosen ones, NDCG@10 with its paired error, if tried.
+    `all_against_chosen` is what all sources give beyond the chosen ones, NDCG@10 with its paired error, if looked at.
     """
 
     sources: Sequence[JSON]

@@ -78,6 +78,7 @@ def test_show_cuts_no_key_in_a_pipe_or_on_a_narrow_terminal(
     monkeypatch.setattr("rich.console.Console.width", property(lambda _: 80))
     narrow = in_process("show", "select").stdout
     assert all(doc.path in narrow for doc in options_of("select"))
+    monkeypatch.delenv("COLUMNS")
     piped = graphrec("show", "select").stdout
     assert [line.split()[0] for line in piped.splitlines()[1:]] == [doc.path for doc in options_of("select")]
 

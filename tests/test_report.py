@@ -153,7 +153,7 @@ def test_why_these_sources(whole: tuple[str, Page]) -> None:
         *("95.0 %", "25.0 %", "\N{MINUS SIGN}0.951", "1.304", "0.310", "0.117", "0.241"),
     ]
     assert "they inform and do not decide" in words(page)
-    assert "Exact: all 4 subsets were tried" in words(page)
+    assert "Exact: all 4 subsets were looked at" in words(page)
     bars = next(svg["aria-label"] or "" for svg in page.all("svg") if "Shapley" in (svg["aria-label"] or ""))
     assert bars.startswith("Shapley value of each source, in NDCG@10. pantry: +0.0050 (+0.0029 to +0.0071); ")
     drawn = html.partition('aria-label="Shapley')[2].partition("</svg>")[0]

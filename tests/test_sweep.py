@@ -17,7 +17,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from graphrec.cli.config import load_config
+from graphrec.cli.config import RunConfig, load_config
 from graphrec.cli.examples import example_folder
 from graphrec.cli.main import app
 from graphrec.cli.pipeline import make_recipes
@@ -33,6 +33,7 @@ from graphrec.cli.table import STAGES
 from graphrec.core._mlflow import MlflowClient, tracking_uri
 from graphrec.core._optuna import open_storage, without_password
 from graphrec.core.artifacts import Artifact, RunFolder
+from graphrec.core.config import parse
 from graphrec.core.errors import ArtifactError, ConfigError, GraphrecError
 from graphrec.core.locks import held, shared_folder
 from graphrec.core.records import read_records
@@ -83,6 +84,10 @@ def test_a_space_is_options_of_the_run_and_its_points_are_overrides(tmp_path: Pa
     ]
     for point in (grid[0], grid[-1]):
         load_config(path, space.overrides(point))
+    # 0.3 - 0.1 is less than 0.2 to a machine.
+    (tmp_path / "two").mkdir()
+    two = write(tmp_path / "two", "{adapt.fit.lr: {low: 0.1, high: 0.3, step: 0.2}}")
+    assert len(read_space(load_config(two, []), "c.yaml").grid()) == 2
 
 
 @pytest.mark.parametrize(
@@ -343,16 +348,19 @@ def test_show_only_looks(tmp_path: Path, storage: str, capsys: pytest.CaptureFix
 
 def test_pruners_see_what_select_trains_for_adapt() -> None:
     seen: list[tuple[float, int]] = []
-    trial = _Trial(NullTracker(), _telling("adapt"), lambda value, step: seen.append((value, step)))
+    config = parse(RunConfig, {"name": "x", "select": {"fit": {"epochs": 9}}}, source="here")
+    trial = _Trial(NullTracker(), _telling("adapt", config), lambda value, step: seen.append((value, step)))
     for stage, name, value in (
         ("pretrain", "pretrain/valid", 0.9),
         ("select", "base-train/valid", 0.1),
         ("select", "base-train/loss", 5.0),
+        ("select", "base-train/valid", 0.15),
         ("adapt", "chosen/valid", 0.2),
     ):
         with trial.child(stage) as tracker:
             tracker.log_metrics({name: value})
-    assert seen == [(0.1, 1), (0.2, 2)] and _telling("longtail") == ("longtail",)
+    # Each stage has its own tracker, and adapt's steps do not depend on whether select was there already.
+    assert seen == [(0.1, 1), (0.15, 1), (0.2, 10)] and trial.told and _telling("longtail", config) == {"longtail": 0}
 
 
 def test_values_that_kill_their_workers_are_given_up(tmp_path: Path) -> None:

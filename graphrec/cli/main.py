@@ -147,7 +147,7 @@ def show(stage: Annotated[str, typer.Argument(help="A stage, `sweep`, or `run` f
     for doc in _sweep_options() if stage == "sweep" else options_of(stage):
         table.add_row(doc.path, doc.type, doc.default, doc.range, doc.help)
     console = Console()
-    console.print(table, width=console.width if console.is_terminal else _WIDE)
+    (console if console.is_terminal else Console(width=_WIDE)).print(table)
 
 
 @app.command()

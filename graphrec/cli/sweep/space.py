@@ -18,6 +18,7 @@ Point = Mapping[str, Value]
 """One value for each parameter."""
 
 SOURCES, TARGET = "sources", "target"
+_ROUNDED = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,13 +158,13 @@ def _number(key: str, given: ParameterConfig, kind: str, start: str) -> Paramete
         raise ConfigError(f"{start}: needs `low` and a larger `high`, got {low} and {high}")
     if given.log and (given.step is not None or low <= 0):
         raise ConfigError(f"{start}: `log` needs `low` above 0 and goes without `step`")
-    if given.step is not None and given.step > high - low:
+    if given.step is not None and (high - low) / given.step < 1 - _ROUNDED:
         raise ConfigError(f"{start}: `step` must be at most the way from `low` to `high`, got {given.step:g}")
     if whole and any(n is not None and n % 1 for n in (low, high, given.step)):
         raise ConfigError(f"{start}: takes whole numbers; `low`, `high` and `step` must be such")
     if given.step is not None:
         # The last step that is not too far, as Optuna would have it.
-        high = _neat(low + int((high - low) / given.step + 1e-9) * given.step)
+        high = _neat(low + int((high - low) / given.step + _ROUNDED) * given.step)
     return Parameter(key=key, low=low, high=high, step=given.step, log=given.log, whole=whole)
 
 

@@ -56,7 +56,7 @@ class Plan:
         """Bring the stages up to date and return one number per objective; raises `Pruned` when told to stop."""
         config, names, done = self._config(claim.point), stages_of(self.objectives), dict[str, Artifact]()
         logger.info("trial %d: %s", claim.number, " ".join(self.space.overrides(claim.point)))
-        recipes, watch = make_recipes(config, names), _Trial(tracker, _telling(names[-1]), claim.report)
+        recipes, watch = make_recipes(config, names), _Trial(tracker, _telling(names[-1], config), claim.report)
         for name in names:
             done[name] = self._bring(config, recipes[name], done, watch)
             if name == "ingest":
@@ -67,9 +67,7 @@ class Plan:
         values = tuple(objective.value(done) for objective in self.objectives)
         named = zip(self.objectives, values, strict=True)
         told = ", ".join(f"{objective.name} {value:.4f}" for objective, value in named)
-        blind = (
-            "; nothing to prune by: no training of it was validated" if claim.prunes and not watch.num_reports else ""
-        )
+        blind = "; nothing to prune by: no training of it was validated" if claim.prunes and not watch.told else ""
         logger.info("trial %d: %s%s", claim.number, told, blind)
         return values
 
@@ -84,22 +82,26 @@ class Plan:
             return bring(RunFolder(self.folder), stage_row(config, recipe.stage), recipe, done, config, tracker)
 
 
-def _telling(last: str) -> tuple[str, ...]:
-    # Adapt goes on from the base that select has trained, and where it trains no further, that is all there is to see.
-    return ("select", "adapt") if last == "adapt" else (last,)
+def _telling(last: str, config: RunConfig) -> Mapping[str, int]:
+    """Return the stages whose validations are reported, given the last one, and the step that each begins after.
+
+    Adapt goes on from the base that select has trained, and where it trains no further, that is all there is to see.
+    A trial may find select's finished: adapt's steps are the same then.
+    """
+    return {"select": 0, "adapt": config.select.fit.epochs} if last == "adapt" else {last: 0}
 
 
 @dataclass
 class _Trial:
     """The trial's run for its stages: their metrics with the stage's name before, and no runs of their own.
 
-    Every validation of the stages `telling` is reported, in order, to whoever prunes.
+    Every validation of the stages `telling` is reported to whoever prunes; `told` is whether there was one.
     """
 
     tracker: Tracker
-    telling: tuple[str, ...]
+    telling: Mapping[str, int]
     report: Callable[[float, int], None]
-    num_reports: int = 0
+    told: bool = False
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Do nothing: the overrides say it all."""
@@ -114,12 +116,7 @@ class _Trial:
     @contextmanager
     def child(self, name: str) -> Iterator[Tracker]:
         """Give a stage its tracker."""
-        yield _Stage(self, name)
-
-    def validated(self, value: float) -> None:
-        """Report one more validation; raises `Pruned` when the trial is to stop."""
-        self.num_reports += 1
-        self.report(value, self.num_reports)
+        yield _Stage(self, name, self.telling.get(name, 0))
 
 
 @dataclass
@@ -128,6 +125,7 @@ class _Stage:
 
     trial: _Trial
     name: str
+    step: int
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Do nothing: the overrides say it all."""
@@ -137,7 +135,8 @@ class _Stage:
         self.trial.log_metrics({f"{self.name}/{name}": value for name, value in metrics.items()}, step)
         for name, value in metrics.items():
             if self.name in self.trial.telling and name.endswith("/valid"):
-                self.trial.validated(value)
+                self.step, self.trial.told = self.step + 1, True
+                self.trial.report(value, self.step)
 
     def log_artifact(self, path: Path) -> None:
         """Do nothing: artifacts lie in the run folder."""

@@ -47,7 +47,7 @@ _WORDS = {
 
 _ADVICE = {
     "ahead": "",
-    "level": "The interval of the difference includes zero: choose by cost, coverage and the tail rows below.",
+    "level": "The interval of the difference includes zero: choose by cost, coverage and the tail.",
     "behind": "For {target}, serve {rival}: it is simpler and ranks better here.",
 }
 

@@ -72,7 +72,7 @@ def _shapley(rows: list[JSON], summary: JSON) -> Figure:
         for low, high in [(row.get("low"), row.get("high"))]
     ]
     exact = summary.get("shapley_unit") == "ndcg@10"
-    note = _EXACT.format(len(summary.get("trials", []))) if exact else _SAMPLED
+    note = _EXACT.format(2 ** len(rows)) if exact else _SAMPLED
     hidden = f" {len(rows) - len(shown)} sources worth less are not drawn." if len(shown) < len(rows) else ""
     title = f"Shapley value of each source, in {'NDCG@10' if exact else 'nats'}"
     return bar_figure(title, bars, note=f"{note} {_COLOURS}{hidden}", signed=True)
@@ -80,7 +80,7 @@ def _shapley(rows: list[JSON], summary: JSON) -> Figure:
 
 _EXACT = (
     "NDCG@10 per validation user that a source adds, over all orders in which sources may join. Exact: all {} subsets "
-    "were tried, and the values add up to the gain of all domains. Whiskers: 95 % interval over users."
+    "were looked at, and the values add up to the gain of all domains. Whiskers: 95 % interval over users."
 )
 _SAMPLED = (
     "Nats of log-likelihood per validation user that a source adds, over orders in which sources may join. Sampled: "
