@@ -10,7 +10,7 @@ from rich.console import Console
 from graphrec.cli import table
 from graphrec.core.artifacts import RunFolder
 from graphrec.core.types import JSON
-from graphrec.report import facts, formats, summary_table, write_report
+from graphrec.report import facts, formats, run_summary, summary_table, write_report
 from graphrec.report.charts.bars import Bar, bar_figure
 from graphrec.report.charts.lattice import Node, lattice_figure
 from graphrec.report.charts.lines import Line, line_figure
@@ -312,6 +312,22 @@ def test_terminal_table_marks_the_best(tmp_path: Path) -> None:
 
 def test_terminal_table_of_a_run_without_scores_is_empty(tmp_path: Path) -> None:
     assert summary_table(make_run(tmp_path / "run", {"ingest": {}}, {})).row_count == 0
+
+
+def summary_text(run: RunFolder) -> str:
+    console = Console(width=100, file=None, force_terminal=False, color_system=None)
+    with console.capture() as capture:
+        console.print(run_summary(run))
+    return " ".join(capture.get().split())
+
+
+def test_a_run_ends_with_choice_shipment_and_verdict(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", SUMMARIES, {"evaluate": scores(MODELS)})
+    told = summary_text(run)
+    assert "sources: pantry alone scored highest on validation. ships: " in told
+    assert "test: On " in told and " below" not in told.partition("test: ")[2]
+    bare = summary_text(make_run(tmp_path / "bare", {"ingest": {}}, {}))
+    assert "sources:" not in bare and "ships:" not in bare and "the evaluate stage did not run" in bare
 
 
 def test_bar_lengths_are_proportional() -> None:
