@@ -146,7 +146,11 @@ def test_no_domain_no_triples_and_one_domain_have_a_profile() -> None:
     assert [row["stage"] for row in found["cost"]["stages"]] == ["ingest", "denoise", "merge"]
     one = raw_tables(events=[row for row in EVENTS if row[2] == "a"], triples=[])
     found = profile(built(one), one)
-    assert [note.partition(":")[0] for note in found["notes"]] == ["no triples", "one domain", "no item text"]
+    assert [note.partition(":")[0] for note in found["notes"]] == [
+        "no triples",
+        "one domain in these tables",
+        "no item text",
+    ]
     assert found["coverage"][0] == {"domain": "a", "items": 0.0, "events": 0.0, "num_unlinked": 3}
     assert found["identity"][0]["text"].endswith("there are not two domains.")
 
