@@ -25,8 +25,8 @@ How they were measured: the demo (six departments, 182,000 training events, 2,44
 26,480 triples, target NUTRITION) with `OMP_NUM_THREADS=1 graphrec run configs/demo.yaml` on one core of
 an AMD EPYC; each stage's seconds stand in its manifest. They were divided by the size that drives the
 stage (epochs, batches and candidates are those of the defaults); `ingest` comes from 10 million
-generated rows, `denoise` from the processor time of a later run (profile quick), `adapt` from one of the demo and from those of
-amazon5's targets, ten and a hundred times the events.
+generated rows, `denoise` from the processor time of a later run (profile quick), `adapt` from a later
+run of the demo and from amazon5, whose targets have ten to a hundred times the events.
 """
 
 BYTES: Mapping[str, Mapping[str, float]] = {
