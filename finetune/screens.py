@@ -84,14 +84,10 @@ def graph(evidence: Evidence) -> dict[str, float | None]:
     every = evidence.target.everywhere(TRAIN)
     own, found = every[""], dict[str, float | None]()
     for name in evidence.target.sources:
-        theirs = every.get(name)
-        both = (
-            np.empty(0) if theirs is None else np.flatnonzero((np.diff(theirs.indptr) > 0) & (np.diff(own.indptr) > 0))
-        )
+        theirs = every.get(name, csr_array(own.shape))
+        both = np.flatnonzero((np.diff(theirs.indptr) > 0) & (np.diff(own.indptr) > 0))
         some = generator(0, "screen", "graph").permutation(both)[:_USERS]
-        found[name] = (
-            None if theirs is None or len(some) < _FEWEST else graph_cka(_alike(theirs[some]), _alike(own[some]))
-        )
+        found[name] = graph_cka(_alike(theirs[some]), _alike(own[some])) if len(some) >= _FEWEST else None
     return found
 
 
